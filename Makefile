@@ -1,0 +1,31 @@
+# Two commands for a stranger: `make demo` and `make test`. Everything they need, they set up.
+.PHONY: demo test check fix e2e faults bench servers lock
+PY := .venv/bin/python
+
+demo: ## the main job for real, in under two minutes (KEEP=1 leaves it in place to play with)
+	@tools/venv demo
+	@$(PY) -m haechi demo $(if $(KEEP),--keep,)
+
+test: ## everything but the slow suites; installs the servers it needs where it may
+	@tools/venv dev
+	@tools/servers
+	@$(MAKE) --no-print-directory check
+	@$(PY) -m pytest tests/contract tests/integration tests/e2e -n 2
+
+check: ## format, lint, types, import contract, unit tests: a minute, no server
+	@tools/venv dev
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@$(PY) -m pytest tests/unit -q -n 2
+
+fix: ## format, and mend what the linter can
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+servers: ## the real servers that tests and benchmarks run against
+	@tools/servers
+
+lock:
+	@tools/lock

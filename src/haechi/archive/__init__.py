@@ -1,0 +1,1 @@
+"""Plain files that gunzip, psql, pg_restore and tar open without us."""

@@ -1,0 +1,259 @@
+"""Every error that a person may meet: a stable code, what happened, and what to do next.
+
+A plugin may add its own by subclassing the nearest one here; `every_error()` finds them all,
+and a test holds their codes unique and documented. Vendor exceptions stop in the plugin that
+called the vendor. Messages and hints are already in the user's language (`haechi.i18n`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Any, ClassVar
+
+from haechi.i18n import _
+
+
+class Status(IntEnum):
+    """Exit statuses. 10 to 12 agree with restic's, so that scripts around it need not change."""
+
+    SUCCESS = 0
+    FAILURE = 1
+    USAGE = 2
+    PARTIAL = 3
+    VAULT_MISSING = 10
+    LOCKED = 11
+    WRONG_KEY = 12
+    NOT_VERIFIED = 20
+    PROMISE_BROKEN = 21
+    INTERRUPTED = 130
+
+
+class HaechiError(Exception):
+    """Something went wrong that we understand. `hint` is the next step for a tired person."""
+
+    code: ClassVar[str] = "failure"
+    status: ClassVar[Status] = Status.FAILURE
+    retryable: bool = False
+
+    def __init__(self, message: str, *, hint: str = "", detail: str = "", retryable: bool | None = None):
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.detail = detail
+        if retryable is not None:
+            self.retryable = retryable
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json` and the journal."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "detail": self.detail,
+            "retryable": self.retryable,
+        }
+
+
+# -- what a person typed or wrote -------------------------------------------------------------------
+
+
+class UsageMistake(HaechiError):
+    """The command line asks for something that cannot be."""
+
+    code = "usage"
+    status = Status.USAGE
+
+
+class PlanMistake(HaechiError):
+    """The plan file has mistakes; they are listed together."""
+
+    code = "plan"
+    status = Status.USAGE
+
+
+class NotConfirmed(HaechiError):
+    """A destructive step was not confirmed, so nothing was done."""
+
+    code = "not-confirmed"
+    status = Status.USAGE
+
+
+class SecretMissing(HaechiError):
+    """A secret could not be read from where the plan says it is."""
+
+    code = "secret-missing"
+    status = Status.USAGE
+
+
+class DriverMissing(HaechiError):
+    """A Python package that this kind of service or storage needs is not installed."""
+
+    code = "driver-missing"
+    status = Status.USAGE
+
+    @classmethod
+    def of(cls, package: str, extra: str) -> DriverMissing:
+        return cls(
+            _("The Python package “{package}” is not installed.").format(package=package),
+            hint=_("Install it with: pip install 'haechi[{extra}]'").format(extra=extra),
+        )
+
+
+# -- where programs run ------------------------------------------------------------------------------
+
+
+class PlaceUnavailable(HaechiError):
+    """The container is stopped or missing, or the host cannot be reached."""
+
+    code = "place-unavailable"
+    retryable = True
+
+
+class ProgramMissing(HaechiError):
+    """A program is not installed in the place where it should run."""
+
+    code = "program-missing"
+
+
+class ProgramFailed(HaechiError):
+    """A program ended with a failure; `detail` holds the tail of what it said."""
+
+    code = "program-failed"
+
+
+class DeadlinePassed(HaechiError):
+    """A step took longer than it may."""
+
+    code = "deadline"
+    retryable = True
+
+
+# -- services ----------------------------------------------------------------------------------------
+
+
+class ServerUnavailable(HaechiError):
+    """The database or service does not answer."""
+
+    code = "server-unavailable"
+    retryable = True
+
+
+class AccessRefused(HaechiError):
+    """The password, key or permission was refused."""
+
+    code = "access-refused"
+
+
+class VersionMismatch(HaechiError):
+    """A client and a server, or a copy and its target, do not fit together."""
+
+    code = "version-mismatch"
+
+
+class SourceChanged(HaechiError):
+    """Something vanished or changed under our hands while it was captured."""
+
+    code = "source-changed"
+    retryable = True
+
+
+# -- stores and vaults -------------------------------------------------------------------------------
+
+
+class StoreUnavailable(HaechiError):
+    """The storage does not answer; trying again may help."""
+
+    code = "store-unavailable"
+    retryable = True
+
+
+class StoreRefused(HaechiError):
+    """The storage refuses: permission, read-only, append-only or locked objects."""
+
+    code = "store-refused"
+
+
+class StoreFull(HaechiError):
+    """No space is left."""
+
+    code = "store-full"
+
+
+class NotThere(HaechiError):
+    """No such object, point, service or file."""
+
+    code = "not-there"
+
+
+class AlreadyThere(HaechiError):
+    """Something of that name exists and is not to be overwritten."""
+
+    code = "already-there"
+
+
+class VaultMissing(HaechiError):
+    """There is no vault at that address."""
+
+    code = "vault-missing"
+    status = Status.VAULT_MISSING
+
+
+class VaultLocked(HaechiError):
+    """Another program holds a lock that excludes this one."""
+
+    code = "locked"
+    status = Status.LOCKED
+    retryable = True
+
+
+class WrongKey(HaechiError):
+    """No key of the vault opens with this passphrase."""
+
+    code = "wrong-key"
+    status = Status.WRONG_KEY
+
+
+class Damaged(HaechiError):
+    """Stored bytes are not what was written."""
+
+    code = "damaged"
+    status = Status.NOT_VERIFIED
+
+
+# -- outcomes ----------------------------------------------------------------------------------------
+
+
+class PartlyDone(HaechiError):
+    """Some services or copies succeeded and some failed."""
+
+    code = "partial"
+    status = Status.PARTIAL
+
+
+class NotVerified(HaechiError):
+    """What came back is not what was saved."""
+
+    code = "not-verified"
+    status = Status.NOT_VERIFIED
+
+
+class PromiseBroken(HaechiError):
+    """A service does not hold the RPO or RTO that the plan promises."""
+
+    code = "promise-broken"
+    status = Status.PROMISE_BROKEN
+
+
+class Interrupted(HaechiError):
+    """Ctrl-C or a termination signal; children were ended and nothing half-done counts."""
+
+    code = "interrupted"
+    status = Status.INTERRUPTED
+
+
+def every_error(root: type[HaechiError] = HaechiError) -> Iterator[type[HaechiError]]:
+    """This error and all those derived from it, as far as their modules are imported."""
+    yield root
+    for child in root.__subclasses__():
+        yield from every_error(child)

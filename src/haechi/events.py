@@ -1,0 +1,124 @@
+"""What happens during long work, told to whoever listens.
+
+Operations never print: they report through a `Reporter`. The terminal's progress bars, plain lines,
+JSON and the journal are four listeners. A step is something a person waits for; it may have a total.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from haechi import clock
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    step: int
+    title: str
+    total: int | None
+    unit: str  # "bytes" or a plural noun in the user's language, such as "files"
+    parent: int | None = None
+
+
+@dataclass(frozen=True)
+class StepAdvanced:
+    step: int
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True)
+class StepEnded:
+    step: int
+    title: str
+    done: int
+    seconds: float
+    error: str = ""  # empty when it went well
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line for the person: a fact worth knowing ("note") or a reason to look closer ("warning")."""
+
+    level: str
+    text: str
+
+
+Event = StepStarted | StepAdvanced | StepEnded | Said
+
+
+class Listener(Protocol):
+    def hear(self, event: Event) -> None:
+        """Called from any thread, often; must be quick and must not raise."""
+
+
+@dataclass
+class Step:
+    """A step under way. `advance` is cheap enough to call for every buffer, from any thread."""
+
+    reporter: Reporter
+    number: int
+    title: str
+    total: int | None
+    unit: str
+    done: int = 0
+    _told: float = field(default=0.0, repr=False)
+
+    def advance(self, amount: int) -> None:
+        self.done += amount
+        moment = clock.monotonic()
+        if moment - self._told >= 0.05:
+            self._told = moment
+            self.reporter.emit(StepAdvanced(self.number, self.done, self.total))
+
+    def expect(self, total: int | None) -> None:
+        """The total became known, or turned out different."""
+        self.total = total
+        self.reporter.emit(StepAdvanced(self.number, self.done, total))
+
+
+class Reporter:
+    """Passes events to its listeners. With none of them it costs next to nothing."""
+
+    def __init__(self, *listeners: Listener, parent: int | None = None):
+        self.listeners = listeners
+        self.parent = parent
+
+    def emit(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener.hear(event)
+
+    def note(self, text: str) -> None:
+        self.emit(Said("note", text))
+
+    def warn(self, text: str) -> None:
+        self.emit(Said("warning", text))
+
+    @contextmanager
+    def step(self, title: str, total: int | None = None, unit: str = "bytes") -> Iterator[Step]:
+        step = Step(self, next(_numbers), title, total, unit)
+        self.emit(StepStarted(step.number, title, total, unit, self.parent))
+        began = clock.monotonic()
+        error = ""
+        try:
+            yield step
+        except BaseException as problem:
+            error = str(problem) or type(problem).__name__
+            raise
+        finally:
+            seconds = clock.monotonic() - began
+            self.emit(StepAdvanced(step.number, step.done, step.total))
+            self.emit(StepEnded(step.number, title, step.done, seconds, error))
+
+    def within(self, step: Step) -> Reporter:
+        """A reporter whose steps are shown below this one."""
+        return Reporter(*self.listeners, parent=step.number)
+
+
+SILENT = Reporter()

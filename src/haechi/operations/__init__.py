@@ -1,0 +1,1 @@
+"""What Haechi does, one verb a file. Handed typed values; reports, never prints."""

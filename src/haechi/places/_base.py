@@ -1,0 +1,51 @@
+"""The interface of a place, the same for all of them (`testing/place_contract.py` holds each to it)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Protocol
+
+from haechi.process import Completed, Running
+
+
+class Place(Protocol):
+    """Somewhere programs run. `env` reaches the program there without passing through anybody's argv."""
+
+    @property
+    def name(self) -> str:
+        """As the plan writes it: `local`, `docker:erp-postgres`, `compose:db`, `ssh:backup@host`."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether paths there are paths here."""
+
+    def probe(self) -> None:
+        """Raise PlaceUnavailable, with the reason and the last log lines, unless programs can run there."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        deadline: float | None = None,
+        check: bool = True,
+    ) -> Completed:
+        """Run to the end. Raises ProgramMissing, ProgramFailed, DeadlinePassed, PlaceUnavailable."""
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: BinaryIO | int | None = None,
+        feed: bool = False,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        deadline: float | None = None,
+    ) -> AbstractContextManager[Running]:
+        """A program under way. Leaving the block ends it, on this side and on the other one."""
+
+    def has(self, program: str) -> bool:
+        """Whether this program is installed there."""

@@ -1,0 +1,1 @@
+"""The kinds of services: how each is captured, restored and compared. One module a kind."""

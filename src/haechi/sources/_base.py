@@ -1,0 +1,109 @@
+"""The interface of a source: a service that can be captured as named streams and brought back from them.
+
+A source knows neither vaults nor archives. It offers streams; an operation carries them to wherever the plan
+says, and carries them back. So a new kind of service is one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, Protocol
+
+from haechi.events import Reporter
+from haechi.model import PartInfo, RestorePoint
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a look at the service found; it answers, or `probe` raised."""
+
+    version: str
+    size: int | None = None  # bytes, as far as the service tells cheaply
+    details: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()  # in the user's language, each with its mend
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stream on offer. `open` may be called once; its end is an end only if all went well (else it raises)."""
+
+    info: PartInfo
+    open: Callable[[], BinaryIO]
+    expected: int | None = None  # bytes, for the progress bar
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A capture under way: everything in it belongs to the one moment `time`.
+
+    The parts are to be read one after another; `facts` may be called while the capture is open, before, between or
+    after them, and answers from the same snapshot.
+    """
+
+    time: datetime
+    parts: Sequence[Part]
+    facts: Callable[[], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a point is to come back, and how. Empty means: everything, beside what is there."""
+
+    only: tuple[
+        str, ...
+    ] = ()  # parts of the service in its own words: databases, tables `db:schema.table`, paths
+    target: Mapping[str, Any] = field(default_factory=dict)  # the source's own Target options
+    in_place: bool = False  # over what is there now, after a safety copy that the operation has taken
+    jobs: int = 2
+
+
+@dataclass(frozen=True)
+class PartReader:
+    """A part of a stored point. `open` may be called more than once and gives a fresh stream each time."""
+
+    info: PartInfo
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One thing that was compared after a restore."""
+
+    what: str
+    expected: Any
+    found: Any
+
+    @property
+    def equal(self) -> bool:
+        return bool(self.expected == self.found)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What came back and where. `swap`, `finish` and `undo` are there when it lies beside the old one."""
+
+    where: str
+    comparisons: tuple[Comparison, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def equal(self) -> bool:
+        return all(c.equal for c in self.comparisons)
+
+
+class Source(Protocol):
+    """One service. Built from its Options by the module's `build(name, options, place)`."""
+
+    def probe(self) -> Probe:
+        """Look whether a capture could work: it answers, the password opens, the programs are there and fit."""
+
+    def capture(self, reporter: Reporter) -> AbstractContextManager[Capture]:
+        """Offer the service's state as streams. Changes nothing at the service; leaving the block cleans up."""
+
+    def restore(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
+    ) -> Restored:
+        """Bring it back and compare it with the point's facts. On failure what was there before is as it was."""

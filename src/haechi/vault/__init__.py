@@ -1,0 +1,1 @@
+"""The deduplicating, encrypted repository: restic's open format, version 2."""
