@@ -95,8 +95,9 @@ class Running:
 
     def _listen(self) -> None:
         assert self._child.stderr
-        for line in open(self._child.stderr.fileno(), "rb", closefd=False):
-            self._tail.append(line.decode(errors="replace").rstrip())
+        with open(self._child.stderr.fileno(), "rb", closefd=False) as lines:
+            for line in lines:
+                self._tail.append(line.decode(errors="replace").rstrip())
 
     def _pass_deadline(self) -> None:
         self._late = True

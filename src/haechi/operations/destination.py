@@ -1,0 +1,50 @@
+"""Where copies go, as operations see it: a vault and an archive look the same from here.
+
+`app.py` builds them from the plan. What differs (deduplication, tiers of plain files) stays on their side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, BinaryIO, Protocol
+
+from haechi.events import Reporter
+from haechi.model import Copy, PartInfo, RestorePoint
+
+
+class Intake(Protocol):
+    """One restore point on its way in. Leaving the block without `commit` leaves nothing that counts."""
+
+    def part(self, info: PartInfo, stream: BinaryIO) -> None:
+        """Take this stream to its end. If reading it raises, the point must not be committed."""
+
+    def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:
+        """Make the copy count: synced and read back where the kind does so. `attachments` are small files kept
+        beside the parts, such as the plan."""
+
+
+class Destination(Protocol):
+    """A vault or an archive of the plan."""
+
+    @property
+    def name(self) -> str:
+        """As the plan names it: `vault.main`, `archive.nas`."""
+
+    def intake(self, service: str, reporter: Reporter) -> AbstractContextManager[Intake]:
+        """Begin a restore point of this service."""
+
+    def points(self, service: str | None = None) -> Sequence[RestorePoint]:
+        """Every point kept here, oldest first, each with exactly its copy here. The truth, not the journal."""
+
+    def open_part(self, point: RestorePoint, part: str) -> BinaryIO:
+        """A fresh stream over one part of a point kept here; what it yields has been authenticated."""
+
+    def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
+        """Read the copy ("structure" or "all") and raise Damaged unless it is whole; facts about it otherwise."""
+
+    def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
+        """Let go of these points; says what came free (`points`, `bytes`)."""
+
+    def hold(self, point: RestorePoint, held: bool) -> None:
+        """Put a hold on a point, or lift it: a held point never expires."""
