@@ -6,7 +6,7 @@ See docs/design/words.md for what each word means.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -97,6 +97,20 @@ class RestorePoint:
     held: bool = False
     plan_digest: str = ""
     copies: tuple[Copy, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: what lies beside every copy, in the journal and in `--json`."""
+        return {**asdict(self), "time": self.time.isoformat(), "facts": dict(self.facts)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RestorePoint:
+        """Back from `as_dict`. Fields that a newer version added are passed over."""
+        known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        known["time"] = datetime.fromisoformat(known["time"])
+        known["parts"] = tuple(PartInfo(**part) for part in known.get("parts", ()))
+        known["copies"] = tuple(Copy(**copy) for copy in known.get("copies", ()))
+        known["tags"] = tuple(known.get("tags", ()))
+        return cls(**known)
 
 
 @dataclass(frozen=True)

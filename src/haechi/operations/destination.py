@@ -35,7 +35,12 @@ class Destination(Protocol):
         """Begin a restore point of this service."""
 
     def points(self, service: str | None = None) -> Sequence[RestorePoint]:
-        """Every point kept here, oldest first, each with exactly its copy here. The truth, not the journal."""
+        """Every point kept here, oldest first, each with exactly its copy here. The truth, not the journal.
+
+        Facts may be left out, where they cost a look at every copy: `describe` brings them."""
+
+    def describe(self, point: RestorePoint) -> RestorePoint:
+        """The point with its facts, as they lie beside the copy."""
 
     def open_part(self, point: RestorePoint, part: str) -> BinaryIO:
         """A fresh stream over one part of a point kept here; what it yields has been authenticated."""

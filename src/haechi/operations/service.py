@@ -1,0 +1,49 @@
+"""A service of the plan made ready to be worked on: its source and its destinations are built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Any
+
+from haechi.errors import NotThere
+from haechi.i18n import _
+from haechi.model import Keep, Promise
+from haechi.operations.destination import Destination
+from haechi.sources._base import Source
+
+
+@dataclass(frozen=True)
+class Service:
+    """Handed to every operation; knows nothing of the plan's syntax."""
+
+    name: str
+    kind: str
+    source: Source
+    destinations: tuple[Destination, ...]
+    zone: tzinfo
+    keep: Mapping[str, Keep] = field(default_factory=dict)  # by destination
+    promise: Promise = field(default_factory=Promise)
+    tags: tuple[str, ...] = ()
+    checks: Sequence[Mapping[str, Any]] = ()
+
+    def destination(self, name: str | None) -> Destination:
+        """The one of this name, or the first."""
+        if name is None:
+            return self.destinations[0]
+        for destination in self.destinations:
+            if name in (destination.name, destination.name.split(".", 1)[-1]):
+                return destination
+        raise NotThere(
+            _("The service “{service}” keeps no copy in “{name}”.").format(service=self.name, name=name),
+            hint=_("Its copies lie in: {names}").format(names=", ".join(d.name for d in self.destinations)),
+        )
+
+
+@dataclass(frozen=True)
+class PlanRecord:
+    """The plan as it stood, kept with every restore point: the vault alone must explain itself."""
+
+    text: str
+    digest: str
