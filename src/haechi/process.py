@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import pwd
 import signal
 import subprocess
 import threading
@@ -16,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from haechi import clock
 from haechi.errors import DeadlinePassed, HaechiError, ProgramFailed, ProgramMissing
@@ -48,6 +49,7 @@ class Running:
         stdin: BinaryIO | int | None = None,
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
+        user: str | None = None,
         deadline: float | None = None,
     ):
         self.argv = tuple(argv)
@@ -64,6 +66,7 @@ class Running:
                 env=None if env is None else {**os.environ, **env},
                 cwd=cwd,
                 start_new_session=True,
+                **_identity(user),
             )
         except (FileNotFoundError, PermissionError):
             raise ProgramMissing(
@@ -82,6 +85,10 @@ class Running:
     @property
     def pid(self) -> int:
         return self._child.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._child.poll() is None
 
     @property
     def stdin(self) -> BinaryIO:
@@ -198,11 +205,12 @@ def run(
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
+    user: str | None = None,
     deadline: float | None = None,
     check: bool = True,
 ) -> Completed:
     """Run to the end and give back what it wrote. For small outputs; `start` streams large ones."""
-    with start(argv, feed=stdin is not None, env=env, cwd=cwd, deadline=deadline) as running:
+    with start(argv, feed=stdin is not None, env=env, cwd=cwd, user=user, deadline=deadline) as running:
         feeder = None
         if stdin is not None:
             feeder = threading.Thread(target=_feed, args=(running, stdin), daemon=True)
@@ -224,14 +232,36 @@ def start(
     feed: bool = False,
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
+    user: str | None = None,
     deadline: float | None = None,
 ) -> Iterator[Running]:
     """A program under way; leaving the block ends its whole group. `feed` opens its standard input for writing."""
-    running = Running(argv, stdin=subprocess.PIPE if feed else stdin, env=env, cwd=cwd, deadline=deadline)
+    given = subprocess.PIPE if feed else stdin
+    running = Running(argv, stdin=given, env=env, cwd=cwd, user=user, deadline=deadline)
     try:
         yield running
     finally:
         running.close()
+
+
+def _identity(user: str | None) -> dict[str, Any]:
+    """What the child is to become before it runs. Only root may ask for another user than itself."""
+    if user is None:
+        return {}
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise ProgramFailed(
+            _("There is no user “{user}” on this host.").format(user=user),
+            hint=_("Correct `user` in the plan."),
+        ) from None
+    if entry.pw_uid == os.geteuid():
+        return {}
+    return {
+        "user": entry.pw_uid,
+        "group": entry.pw_gid,
+        "extra_groups": os.getgrouplist(user, entry.pw_gid),
+    }
 
 
 def _feed(running: Running, data: bytes) -> None:

@@ -1,0 +1,1 @@
+"""What the PostgreSQL source is made of."""

