@@ -1,0 +1,116 @@
+"""What every operation works at: the journal it writes in, the plan it serves, and the locks that keep two apart."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from haechi.errors import HaechiError, Interrupted, VaultLocked
+from haechi.events import Listener, Reporter
+from haechi.fileio import held_lock, private_directory
+from haechi.i18n import _
+from haechi.journal.book import Journal, RunRecorder
+from haechi.model import Outcome
+from haechi.operations.service import PlanRecord
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Built once by `app.py`."""
+
+    journal: Journal
+    state: Path
+    plan: PlanRecord
+    host: str = field(default_factory=socket.gethostname)
+
+    @contextmanager
+    def alone_with(self, service: str) -> Iterator[None]:
+        """Keep every other backup and restore of this service on this host out, in whatever process."""
+        path = private_directory(self.state / "locks") / f"{service}.lock"
+        with held_lock(path) as mine:
+            if not mine:
+                raise VaultLocked(
+                    _("Another haechi is working on “{service}” right now ({holder}).").format(
+                        service=service, holder=_holder(path)
+                    ),
+                    hint=_("Wait until it has ended, or end it; nothing has been changed."),
+                )
+            path.write_text(f"pid {os.getpid()}")
+            yield
+
+    @contextmanager
+    def run(self, operation: str, service: str, reporter: Reporter) -> Iterator[Entry]:
+        """Write this run into the journal, however it ends."""
+        entry = Entry(self.journal, reporter)
+        entry.begin(operation, service, self.host)
+        try:
+            yield entry
+        except (KeyboardInterrupt, Interrupted):
+            entry.end(Outcome.INTERRUPTED)
+            raise
+        except HaechiError as problem:
+            entry.end(Outcome.FAILURE, problem.as_dict())
+            raise
+        except BaseException as problem:
+            entry.end(Outcome.FAILURE, {"code": "defect", "message": f"{type(problem).__name__}: {problem}"})
+            raise
+        else:
+            entry.end(entry.outcome, entry.error)
+
+
+class Entry:
+    """One run's page in the journal.
+
+    A journal that cannot be written is a warning and no more: a record must never be the reason that a backup fails.
+    """
+
+    def __init__(self, journal: Journal, reporter: Reporter):
+        self._journal = journal
+        self._plain = reporter
+        self.reporter = reporter
+        self.run = ""
+        self.outcome = Outcome.SUCCESS
+        self.error: dict[str, Any] = {}
+        self.point = ""
+        self.bytes_read = 0
+        self.bytes_stored = 0
+
+    def begin(self, operation: str, service: str, host: str) -> None:
+        def write() -> None:
+            self.run = self._journal.begin_run(operation, service, host)
+            recorder: Listener = RunRecorder(self._journal, self.run)
+            self.reporter = Reporter(*self._plain.listeners, recorder, parent=self._plain.parent)
+
+        self.keep(write)
+
+    def end(self, outcome: Outcome, error: dict[str, Any] | None = None) -> None:
+        if self.run:
+            self.keep(
+                lambda: self._journal.end_run(
+                    self.run,
+                    outcome,
+                    bytes_read=self.bytes_read,
+                    bytes_stored=self.bytes_stored,
+                    point=self.point,
+                    error=error or {},
+                )
+            )
+
+    def keep(self, write: Callable[[], object]) -> None:
+        """Write into the journal if it can be written."""
+        try:
+            write()
+        except HaechiError as problem:
+            self._plain.warn(_("The journal could not be written: {reason}").format(reason=problem.message))
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text().strip() or "?"
+    except OSError:
+        return "?"

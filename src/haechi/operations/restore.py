@@ -1,0 +1,111 @@
+"""Brings a restore point back: chosen, planned, carried out, compared, and written down as proof.
+
+The default never destroys: what comes back lies beside what is there. Over it, only when asked, and only after
+the present state has been saved as a point of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from haechi import clock
+from haechi.errors import HaechiError
+from haechi.events import Reporter
+from haechi.i18n import _
+from haechi.model import Proof, ProofState, RestorePoint
+from haechi.operations import locate
+from haechi.operations.backup import back_up
+from haechi.operations.desk import Desk, Entry
+from haechi.operations.destination import Destination
+from haechi.operations.service import Service
+from haechi.sources._base import PartReader, Restored, Wanted
+
+
+@dataclass(frozen=True)
+class RestorePlan:
+    """What would be done: shown and confirmed before anything is."""
+
+    service: Service
+    point: RestorePoint  # with its facts
+    source: Destination  # the copy that is read
+    wanted: Wanted
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What came back, how long it took, and the point that undoes an in-place restore."""
+
+    point: RestorePoint
+    restored: Restored
+    seconds: float
+    safety: RestorePoint | None = None
+
+
+def plan(
+    service: Service,
+    reporter: Reporter,
+    *,
+    which: str = locate.LATEST,
+    copy: str | None = None,
+    wanted: Wanted,
+) -> RestorePlan:
+    """Find the point and the copy to read. Changes nothing."""
+    sources = (service.destination(copy),) if copy else service.destinations
+    points = locate.gather(sources, service.name, reporter)
+    point = locate.choose(points, which, service.zone)
+    source = service.destination(point.copies[0].where)
+    return RestorePlan(service, source.describe(point), source, wanted)
+
+
+def execute(planned: RestorePlan, desk: Desk, reporter: Reporter) -> Brought:
+    """Carry the plan out. When it fails, what was there before is as it was."""
+    service, point = planned.service, planned.point
+    safety = None
+    if planned.wanted.in_place:
+        reporter.note(_("Saving the present state of {service} first.").format(service=service.name))
+        safety = back_up(service, desk, reporter, tags=(locate.SAFETY,), retention=False).point
+    with desk.alone_with(service.name), desk.run("restore", service.name, reporter) as entry:
+        entry.point = point.id
+        entry.bytes_read = point.size
+        began = clock.monotonic()
+        try:
+            restored = service.source.restore(point, _readers(planned), planned.wanted, entry.reporter)
+        except HaechiError as problem:
+            _prove(planned, desk, entry, began, ProofState.FAILED, {"error": problem.as_dict()})
+            raise
+        state = ProofState.RESTORED if restored.equal else ProofState.FAILED
+        different = [c.what for c in restored.comparisons if not c.equal]
+        _prove(
+            planned,
+            desk,
+            entry,
+            began,
+            state,
+            {"where": restored.where, "compared": len(restored.comparisons), "different": different},
+        )
+        return Brought(point, restored, clock.monotonic() - began, safety)
+
+
+def _readers(planned: RestorePlan) -> dict[str, PartReader]:
+    return {
+        part.name: PartReader(part, partial(planned.source.open_part, planned.point, part.name))
+        for part in planned.point.parts
+    }
+
+
+def _prove(
+    planned: RestorePlan, desk: Desk, entry: Entry, began: float, state: ProofState, detail: dict[str, object]
+) -> None:
+    if state is ProofState.RESTORED and planned.wanted.only:
+        return  # a part that came back proves that part, not the point
+    proof = Proof(
+        planned.point.id,
+        planned.source.name,
+        state,
+        clock.now(),
+        "restore",
+        clock.monotonic() - began,
+        detail,
+    )
+    entry.keep(lambda: desk.journal.record_proof(proof))

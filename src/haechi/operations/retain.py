@@ -1,0 +1,112 @@
+"""Lets restore points go when their time is over: a plan first, then its execution.
+
+What stays is decided by the one pure function of `haechi.retention`; here it is asked and carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from haechi import clock
+from haechi.errors import HaechiError
+from haechi.events import Reporter
+from haechi.i18n import _
+from haechi.model import Keep, ProofState, RestorePoint
+from haechi.operations.desk import Desk
+from haechi.operations.destination import Destination
+from haechi.operations.service import Service
+from haechi.retention import Decision, decide
+
+
+@dataclass(frozen=True)
+class RetentionPlan:
+    """What would stay and what would go in one destination, and why."""
+
+    service: str
+    destination: Destination
+    decisions: tuple[Decision, ...]
+
+    @property
+    def going(self) -> list[RestorePoint]:
+        return [d.point for d in self.decisions if not d.stays]
+
+    @property
+    def staying(self) -> list[RestorePoint]:
+        return [d.point for d in self.decisions if d.stays]
+
+
+def plan(service: Service, desk: Desk, reporter: Reporter) -> list[RetentionPlan]:
+    """For every destination of the service that has a rule. Changes nothing."""
+    plans = []
+    for destination in service.destinations:
+        keep = service.keep.get(destination.name)
+        if keep is None or keep == Keep():
+            continue
+        try:
+            points = destination.points(service.name)
+        except HaechiError as problem:
+            reporter.warn(f"{destination.name}: {problem.message}")
+            continue
+        decisions = decide(
+            points,
+            keep,
+            now=clock.now(),
+            zone=service.zone,
+            protected=_protected(points, desk, destination.name),
+        )
+        plans.append(RetentionPlan(service.name, destination, tuple(decisions)))
+    return plans
+
+
+def execute(retention: RetentionPlan, desk: Desk, reporter: Reporter) -> Mapping[str, int]:
+    """Let go of what the plan says goes; says what came free."""
+    going = retention.going
+    if not going:
+        return {"points": 0, "bytes": 0}
+    freed = retention.destination.remove(going, reporter)
+    for point in going:
+        desk.journal.forget_copy(point.id, retention.destination.name)
+    return freed
+
+
+def after_backup(service: Service, desk: Desk, reporter: Reporter) -> int:
+    """Retention as it runs by itself, with a brake: unasked it never lets go of more than stays."""
+    expired = 0
+    for retention in plan(service, desk, reporter):
+        if len(retention.going) > len(retention.staying):
+            reporter.warn(
+                _(
+                    "{name}: {going} restore points of {service} would go and only {staying} stay. "
+                    "Nothing was removed; look at it with: haechi prune {service} --dry-run"
+                ).format(
+                    name=retention.destination.name,
+                    service=service.name,
+                    going=len(retention.going),
+                    staying=len(retention.staying),
+                )
+            )
+            continue
+        try:
+            expired += execute(retention, desk, reporter)["points"]
+        except HaechiError as problem:
+            # The backup itself counts; what should have gone will go next time.
+            reporter.warn(f"{retention.destination.name}: {problem.message}")
+    return expired
+
+
+def _protected(points: Sequence[RestorePoint], desk: Desk, where: str) -> Mapping[str, str]:
+    """The points that no rule may take, with the reason: the newest good one and the newest restored one."""
+    proofs: dict[str, set[ProofState]] = {}
+    for proof in desk.journal.proofs():
+        if proof.where == where:
+            proofs.setdefault(proof.point, set()).add(proof.state)
+    newest_first = sorted(points, key=lambda p: p.time, reverse=True)
+    good = next((p for p in newest_first if ProofState.FAILED not in proofs.get(p.id, set())), None)
+    restored = next((p for p in newest_first if ProofState.RESTORED in proofs.get(p.id, set())), None)
+    reasons: dict[str, str] = {}
+    if restored:
+        reasons[restored.id] = _("newest restored")
+    if good:
+        reasons[good.id] = _("newest good")
+    return reasons

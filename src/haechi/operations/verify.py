@@ -1,0 +1,72 @@
+"""Looks at copies again: that every byte can be read, authenticated and understood by its own format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from haechi import clock
+from haechi.errors import HaechiError
+from haechi.events import Reporter
+from haechi.i18n import _
+from haechi.model import Outcome, Proof, ProofState, RestorePoint
+from haechi.operations import locate
+from haechi.operations.desk import Desk
+from haechi.operations.destination import Destination
+from haechi.operations.service import Service
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One copy that was looked at; `problem` is what is wrong with it."""
+
+    point: RestorePoint
+    where: str
+    seconds: float
+    problem: HaechiError | None = None
+
+
+def verify(
+    service: Service,
+    desk: Desk,
+    reporter: Reporter,
+    *,
+    which: str | None = locate.LATEST,
+    copy: str | None = None,
+    depth: str = "all",
+) -> list[Verified]:
+    """Verify one point in each of its copies, or every point when `which` is None. Damage is a result, no error."""
+    destinations = (service.destination(copy),) if copy else service.destinations
+    with desk.run("verify", service.name, reporter) as entry:
+        points = locate.gather(destinations, service.name, entry.reporter)
+        if which is not None:
+            points = [locate.choose(points, which, service.zone)]
+        seen = []
+        for point in points:
+            for kept in point.copies:
+                result = _look(point, service.destination(kept.where), depth, entry.reporter)
+                state = ProofState.FAILED if result.problem else ProofState.VERIFIED
+                detail = {"error": result.problem.as_dict()} if result.problem else {}
+                proof = Proof(point.id, result.where, state, clock.now(), depth, result.seconds, detail)
+                entry.keep(lambda proof=proof: desk.journal.record_proof(proof))  # type: ignore[misc]
+                seen.append(result)
+        damaged = [result for result in seen if result.problem]
+        if damaged:
+            entry.outcome = Outcome.FAILURE
+            entry.error = damaged[0].problem.as_dict() if damaged[0].problem else {}
+        return seen
+
+
+def _look(point: RestorePoint, destination: Destination, depth: str, reporter: Reporter) -> Verified:
+    began = clock.monotonic()
+    title = _("{point} in {where}: reading").format(point=point.id, where=destination.name)
+    try:
+        with reporter.step(title, point.size) as step:
+            destination.verify(point, depth, reporter.within(step))
+    except HaechiError as problem:
+        return Verified(point, destination.name, clock.monotonic() - began, problem)
+    return Verified(point, destination.name, clock.monotonic() - began)
+
+
+def damaged(results: Sequence[Verified]) -> list[Verified]:
+    return [result for result in results if result.problem]
