@@ -1,0 +1,1 @@
+"""The same interface round another store: patience, politeness, refusal. One virtue each."""
