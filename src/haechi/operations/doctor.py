@@ -1,0 +1,120 @@
+"""Looks the whole installation over: each thing that a backup or a restore will need, and the mend where it lacks.
+
+Nothing is changed, and one thing that is broken does not keep the others from being looked at.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from haechi import clock
+from haechi.errors import HaechiError
+from haechi.i18n import _
+from haechi.operations.destination import Destination
+from haechi.operations.service import Service
+
+_FULL = 0.80  # what the documents of operators call full
+_PRIVATE = 0o077
+
+
+class Health(StrEnum):
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `mend` is what to do about it."""
+
+    subject: str
+    health: Health
+    text: str
+    mend: str = ""
+
+
+def look_at(subject: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """All that this look finds; an error it meets is a finding too."""
+    try:
+        return list(look())
+    except HaechiError as problem:
+        return [Finding(subject, Health.BAD, problem.message, problem.hint)]
+
+
+def service(build: Callable[[], Service], name: str) -> list[Finding]:
+    """Whether the service answers, and whether its programs are there and fit."""
+
+    def look() -> Iterator[Finding]:
+        probe = build().source.probe()
+        yield Finding(name, Health.GOOD, _("answers; version {version}").format(version=probe.version))
+        for warning in probe.warnings:
+            yield Finding(name, Health.WARNING, warning)
+
+    return look_at(name, look)
+
+
+def destination(build: Callable[[], Destination], name: str) -> list[Finding]:
+    """Whether the vault or archive opens with its key and what lies in it."""
+
+    def look() -> Iterator[Finding]:
+        points = build().points()
+        text = _("opens; {count} restore points").format(count=len(points))
+        yield Finding(name, Health.GOOD, text)
+        future = [p for p in points if p.time > clock.now()]
+        if future:
+            yield Finding(
+                name,
+                Health.WARNING,
+                _("{count} restore points lie in the future").format(count=len(future)),
+                _("A clock was wrong when they were taken, or is wrong now: compare the hosts' clocks."),
+            )
+
+    return look_at(name, look)
+
+
+def directory(path: Path, subject: str) -> list[Finding]:
+    """Whether a local directory has room and is closed to others."""
+
+    def look() -> Iterator[Finding]:
+        existing = next(p for p in (path, *path.parents) if p.exists())
+        usage = shutil.disk_usage(existing)
+        share = usage.used / usage.total if usage.total else 0.0
+        text = _("disk {share:.0%} full, {free:.1f} GB free").format(share=share, free=usage.free / 1e9)
+        if share > _FULL:
+            yield Finding(
+                subject, Health.WARNING, text, _("Make room, or let points go: haechi prune --dry-run")
+            )
+        else:
+            yield Finding(subject, Health.GOOD, text)
+        if path.exists() and path.stat().st_mode & _PRIVATE:
+            yield Finding(
+                subject,
+                Health.WARNING,
+                _("{path} is open to other users").format(path=path),
+                _("Close it: chmod 700 {path}").format(path=path),
+            )
+
+    return look_at(subject, look)
+
+
+def secret_file(path: Path, subject: str) -> list[Finding]:
+    """Whether a key or password in a file can be read by its owner alone."""
+
+    def look() -> Iterator[Finding]:
+        if not path.exists():
+            yield Finding(subject, Health.BAD, _("{path} is not there").format(path=path))
+        elif path.stat().st_mode & _PRIVATE:
+            yield Finding(
+                subject,
+                Health.WARNING,
+                _("{path} can be read by other users").format(path=path),
+                _("Close it: chmod 600 {path}").format(path=path),
+            )
+        else:
+            yield Finding(subject, Health.GOOD, _("{path} is private").format(path=path))
+
+    return look_at(subject, look)
