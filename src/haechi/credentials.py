@@ -7,13 +7,22 @@ where it is (`{ env = "X" }`, `{ file = "/etc/x" }`, ...), and it is fetched whe
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidatorFunctionWrapHandler,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from haechi import process
 from haechi.errors import SecretMissing
@@ -51,65 +60,73 @@ class Secret:
         raise TypeError("a secret is not to be pickled")
 
 
-class _Origin(BaseModel):
-    """Where a secret is kept: exactly one of these."""
+_WAYS = ("env", "file", "command", "credential", "container_secret")
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    env: str | None = None
-    file: Path | None = None
-    command: tuple[str, ...] | None = None
-    credential: str | None = None  # systemd's LoadCredential=
-    container_secret: str | None = None  # /run/secrets/NAME
-    default: str | None = None  # for `env` only, and only for what is not really secret
+class Origin(BaseModel):
+    """Where a value is kept: exactly one of these ways."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    env: str | None = Field(default=None, description="The environment variable of this name.")
+    file: Path | None = Field(
+        default=None, description="The content of this file, without its last line end."
+    )
+    command: tuple[str, ...] | None = Field(
+        default=None, description="What this program and its arguments write to standard output."
+    )
+    credential: str | None = Field(default=None, description="systemd's LoadCredential= of this name.")
+    container_secret: str | None = Field(default=None, description="The container secret /run/secrets/NAME.")
+    default: str | None = Field(
+        default=None,
+        description="With `env` only: the value when it is not set, for what is not really secret.",
+    )
 
     @model_validator(mode="after")
-    def _one_origin(self) -> _Origin:
-        given = [n for n in ("env", "file", "command", "credential", "container_secret") if getattr(self, n)]
+    def _one_way(self) -> Origin:
+        given = [way for way in _WAYS if getattr(self, way) is not None]
         if len(given) != 1:
-            raise ValueError("name exactly one of env, file, command, credential, container_secret")
+            raise ValueError(_("exactly one of {ways}").format(ways=", ".join(_WAYS)))
+        if self.default is not None and self.env is None:
+            raise ValueError(_("`default` together with `env` only"))
+        if self.command == ():
+            raise ValueError(_("a program and its arguments"))
         return self
+
+    def read(self) -> str:
+        """Look there now. Raises SecretMissing, or what the program came to."""
+        return _read(self)
+
+    def shown(self) -> dict[str, Any]:
+        """The way and the name, without the value."""
+        return self.model_dump(exclude_none=True, exclude={"default"}, mode="json")
 
 
 @dataclass(frozen=True)
-class SecretSource:
-    """A secret as the plan names it; `fetch()` reads it now. A literal in the plan is kept masked too."""
+class _Sourced:
+    """A value that the plan gives itself, or says where to fetch."""
 
-    origin: _Origin | Secret
-
-    def fetch(self) -> Secret:
-        if isinstance(self.origin, Secret):
-            return self.origin
-        return Secret(_read(self.origin))
-
-    def __str__(self) -> str:
-        if isinstance(self.origin, Secret):
-            return MASK
-        kept = self.origin.model_dump(exclude_none=True, exclude={"default"}, mode="json")
-        return " ".join(f"{kind}:{where}" for kind, where in kept.items())
-
-    def as_plan(self) -> Any:
-        """As it may be shown: the place where it is kept, or stars."""
-        if isinstance(self.origin, Secret):
-            return MASK
-        return self.origin.model_dump(exclude_none=True, exclude={"default"}, mode="json")
+    origin: Origin | Secret
 
     @classmethod
-    def literal(cls, value: str) -> SecretSource:
+    def literal(cls, value: str) -> Self:
         return cls(Secret(value))
 
     @classmethod
-    def _validate(cls, value: Any) -> SecretSource:
+    def _validate(cls, value: Any, as_origin: ValidatorFunctionWrapHandler) -> Self:
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
             return cls.literal(value)
-        return cls(_Origin.model_validate(value))
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError("sourced", "text, or where it is kept")
+        return cls(as_origin(value))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
+        return core_schema.no_info_wrap_validator_function(
             cls._validate,
+            handler.generate_schema(Origin),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda s: s.as_plan()),
         )
 
@@ -117,11 +134,39 @@ class SecretSource:
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        origin = handler(_Origin.__pydantic_core_schema__)
-        return {"anyOf": [{"type": "string"}, origin]}
+        return {"anyOf": [{"type": "string"}, handler(schema["schema"])]}  # type: ignore[typeddict-item]
 
 
-def _read(origin: _Origin) -> str:
+class SecretSource(_Sourced):
+    """A secret as the plan names it; `fetch()` reads it now. A literal in the plan is kept masked too."""
+
+    def fetch(self) -> Secret:
+        return self.origin if isinstance(self.origin, Secret) else Secret(self.origin.read())
+
+    def __str__(self) -> str:
+        if isinstance(self.origin, Secret):
+            return MASK
+        return " ".join(f"{way}:{where}" for way, where in self.origin.shown().items())
+
+    def as_plan(self) -> Any:
+        """As it may be shown: the place where it is kept, or stars."""
+        return MASK if isinstance(self.origin, Secret) else self.origin.shown()
+
+
+class Value(_Sourced):
+    """An ordinary text that may be kept elsewhere like a secret; `fetch()` reads it now."""
+
+    def fetch(self) -> str:
+        return self.origin.reveal() if isinstance(self.origin, Secret) else self.origin.read()
+
+    def __str__(self) -> str:
+        return str(self.as_plan())
+
+    def as_plan(self) -> Any:
+        return self.origin.reveal() if isinstance(self.origin, Secret) else self.origin.shown()
+
+
+def _read(origin: Origin) -> str:
     if origin.env is not None:
         value = os.environ.get(origin.env, origin.default)
         if value is None:
@@ -136,7 +181,7 @@ def _read(origin: _Origin) -> str:
     return _read_file(_file_of(origin))
 
 
-def _file_of(origin: _Origin) -> Path:
+def _file_of(origin: Origin) -> Path:
     if origin.file is not None:
         return origin.file.expanduser()
     if origin.container_secret is not None:

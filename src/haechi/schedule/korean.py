@@ -44,5 +44,7 @@ def in_english(words: str) -> str:
         return words
     for pattern, english in _RULES:
         words = re.sub(pattern, english, words)
-    words = re.sub(r"([월화수목금토일])요일", lambda found: _DAYS[found[1]], words)
+    words = re.sub(
+        r"(?<![가-힣\d])([월화수목금토일])(?:요일)?(?![가-힣])", lambda found: _DAYS[found[1]], words
+    )
     return re.sub(r":(\d)\b(?!\d)", r":0\1", words)

@@ -12,7 +12,8 @@
     yearly 01-15 04:00     once a year
     0 2 * * *              cron; @daily too
 
-Times may be written `2pm`, `02:00 AM` or `오후 2시` as well. A time zone at the end overrides the plan's: `daily 23:00 UTC`.
+Times may be written `2pm`, `02:00 AM` or `오후 2시` as well. A time zone at the end overrides the
+plan's: `daily 23:00 UTC`.
 """
 
 from __future__ import annotations
