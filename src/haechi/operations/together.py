@@ -23,7 +23,7 @@ class Outcomes(Generic[T]):
     failed: Mapping[str, HaechiError]
 
     def raise_if_any_failed(self) -> None:
-        """The one error if there was one service; partial success if some went well; the first failure if none did."""
+        """Partial success if some went well, else the first failure."""
         if not self.failed:
             return
         first = next(iter(self.failed.values()))
