@@ -79,6 +79,16 @@ def private_directory(path: Path) -> Path:
     return path
 
 
+def state_directory() -> Path:
+    """Where what outlives a run is kept on this host: the journal, reports of defects."""
+    chosen = os.environ.get("HAECHI_STATE_DIR")
+    if chosen:
+        return Path(chosen)
+    if os.geteuid() == 0:
+        return Path("/var/lib/haechi")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "haechi"
+
+
 @contextmanager
 def held_lock(path: Path) -> Iterator[bool]:
     """Hold this lock file if nobody else does; says whether it could. Ends with the process, however it ends."""

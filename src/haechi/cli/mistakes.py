@@ -1,0 +1,45 @@
+"""What was mistyped on the command line, said in the person's language and with the nearest right word."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from haechi.errors import HaechiError, UsageMistake
+from haechi.i18n import _
+
+
+def in_our_words(mistake: Any) -> HaechiError:
+    """The parser's complaint as an error of ours. Its classes are private, so they are known by name."""
+    context = getattr(mistake, "ctx", None)
+    parameter = getattr(mistake, "param", None)
+    said = str(mistake.message)
+    hint = _("`{command} --help` shows how it is written.").format(
+        command=context.command_path if context else "haechi"
+    )
+    match type(mistake).__name__:
+        case "NoSuchOption":
+            text = _("There is no option “{name}” here.").format(name=mistake.option_name)
+            known = [name for p in context.command.params for name in p.opts] if context else []
+            near = difflib.get_close_matches(mistake.option_name, known, 1)
+            hint = _("Did you mean “{near}”?").format(near=near[0]) if near else hint
+        case "MissingParameter" if parameter is not None:
+            text = _("{name} is missing.").format(name=_name(parameter))
+        case "BadParameter" if parameter is not None:
+            text = _("The value of {name} does not fit: {reason}").format(name=_name(parameter), reason=said)
+        case "BadOptionUsage":
+            text = _("The option {name} wants a value.").format(name=mistake.option_name)
+        case _ if "Missing command" in said:
+            text = _("A command is missing.")
+        case _ if "extra argument" in said:
+            extra = said.rpartition("(")[2].rstrip(")")
+            text = _("There is more on the line than fits: {words}").format(words=extra)
+        case _:
+            text = mistake.format_message()
+    return UsageMistake(text, hint=hint)
+
+
+def _name(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return _(parameter.metavar or parameter.name.upper())
+    return str(max(parameter.opts, key=len))

@@ -1,0 +1,66 @@
+"""Text in columns, where a Korean letter is as wide as two Latin ones."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+
+def width(text: str) -> int:
+    """Columns that this text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(letter) for letter in text)
+
+
+def pad(text: str, columns: int) -> str:
+    return text + " " * (columns - width(text))
+
+
+def cut(text: str, columns: int) -> str:
+    """At most this wide; what is missing is shown as an ellipsis."""
+    if width(text) <= columns:
+        return text
+    kept = ""
+    room = columns - 1
+    for letter in text:
+        room -= _columns(letter)
+        if room < 0:
+            break
+        kept += letter
+    return kept + "…"
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """Lines no wider than this, broken between words; a word that is wider alone stays whole."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        longer = f"{line} {word}" if line else word
+        if line and width(longer) > columns:
+            lines.append(line)
+            line = word
+        else:
+            line = longer
+    return [*lines, line] if line or not lines else lines
+
+
+def two_columns(
+    rows: Sequence[tuple[str, str]], columns: int, indent: int = 2, left: int = 26
+) -> Iterator[str]:
+    """Terms and what they mean; a term too long for its column gets a line of its own."""
+    first = min(left, max((width(term) for term, _meaning in rows), default=0))
+    for term, meaning in rows:
+        lines = wrap(meaning, columns - indent - first - 2)
+        if width(term) > first:
+            yield " " * indent + term
+        else:
+            yield (" " * indent + pad(term, first) + "  " + lines.pop(0)).rstrip()
+        for line in lines:
+            yield " " * (indent + first + 2) + line
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.combining(letter):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
