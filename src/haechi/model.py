@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class Outcome(StrEnum):
@@ -39,6 +39,9 @@ class Promise:
     rto: timedelta | None = None
 
 
+Span = int | timedelta  # so many of them, or those younger than this
+
+
 @dataclass(frozen=True)
 class Keep:
     """How long restore points stay. Each rule that is given keeps points; together they keep the union.
@@ -47,15 +50,16 @@ class Keep:
     """
 
     last: int | None = None
-    hourly: int | None = None
-    daily: int | None = None
-    weekly: int | None = None
-    monthly: int | None = None
-    yearly: int | None = None
+    hourly: Span | None = None
+    daily: Span | None = None
+    weekly: Span | None = None
+    monthly: Span | None = None
+    yearly: Span | None = None
     within: timedelta | None = None  # every point younger than this
     at_most: int | None = None
     tags: tuple[str, ...] = ()  # points with one of these tags never expire
     weekly_on: int = 6  # the day that stands for a week: 0 is Monday, 6 is Sunday
+    stands: Literal["first", "newest"] = "first"  # which point stands for an hour, a day, a week, ...
 
 
 @dataclass(frozen=True)
