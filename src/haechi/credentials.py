@@ -134,7 +134,7 @@ class _Sourced:
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "string"}, handler(schema["schema"])]}  # type: ignore[typeddict-item]
+        return {"anyOf": [{"type": "string"}, handler(schema["schema"])]}
 
 
 class SecretSource(_Sourced):

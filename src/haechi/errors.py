@@ -71,6 +71,15 @@ class PlanMistake(HaechiError):
     code = "plan"
     status = Status.USAGE
 
+    def __init__(
+        self, message: str, *, hint: str = "", detail: str = "", mistakes: tuple[dict[str, Any], ...] = ()
+    ):
+        super().__init__(message, hint=hint, detail=detail)
+        self.mistakes = mistakes
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**super().as_dict(), "mistakes": list(self.mistakes)}
+
 
 class NotConfirmed(HaechiError):
     """A destructive step was not confirmed, so nothing was done."""
