@@ -230,6 +230,12 @@ class Damaged(HaechiError):
     status = Status.NOT_VERIFIED
 
 
+class JournalUnavailable(HaechiError):
+    """The history cannot be read or written. The copies themselves are not touched by this."""
+
+    code = "journal-unavailable"
+
+
 # -- outcomes ----------------------------------------------------------------------------------------
 
 

@@ -81,7 +81,7 @@ def private_directory(path: Path) -> Path:
 
 def state_directory() -> Path:
     """Where what outlives a run is kept on this host: the journal, reports of defects."""
-    chosen = os.environ.get("HAECHI_STATE_DIR")
+    chosen = os.environ.get("HAECHI_STATE")
     if chosen:
         return Path(chosen)
     if os.geteuid() == 0:
