@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from haechi.i18n import _
 
@@ -17,16 +17,24 @@ from haechi.i18n import _
 class Status(IntEnum):
     """Exit statuses. 10 to 12 agree with restic's, so that scripts around it need not change."""
 
-    SUCCESS = 0
-    FAILURE = 1
-    USAGE = 2
-    PARTIAL = 3
-    VAULT_MISSING = 10
-    LOCKED = 11
-    WRONG_KEY = 12
-    NOT_VERIFIED = 20
-    PROMISE_BROKEN = 21
-    INTERRUPTED = 130
+    meaning: str
+
+    def __new__(cls, number: int, meaning: str) -> Self:
+        made = int.__new__(cls, number)
+        made._value_ = number
+        made.meaning = meaning
+        return made
+
+    SUCCESS = 0, "All that was asked for was done."
+    FAILURE = 1, "It could not be done; the message says why."
+    USAGE = 2, "The command line or the plan has a mistake, or a confirmation was refused. Nothing was done."
+    PARTIAL = 3, "Some services or copies succeeded and some failed."
+    VAULT_MISSING = 10, "There is no vault at that address."
+    LOCKED = 11, "Somebody else is working on the same service or vault; try again later."
+    WRONG_KEY = 12, "No key of the vault opens with this passphrase."
+    NOT_VERIFIED = 20, "A copy is damaged, or what came back is not what was saved."
+    PROMISE_BROKEN = 21, "A service does not hold the RPO or RTO that the plan promises."
+    INTERRUPTED = 130, "Ctrl-C or a termination signal; nothing half-done counts."
 
 
 class HaechiError(Exception):

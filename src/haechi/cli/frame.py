@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,7 @@ GROUPS = {
     "recover": N_("Bring back"),
     "care": N_("Take care"),
 }
+COMPLETE_VARIABLE = "_HAECHI_COMPLETE"  # set by the shell while it asks what could come next
 _COMMANDS = Path(__file__).parent / "commands"
 _HEADER = re.compile(r'^(GROUP|SUMMARY) = (?:N_\()?(["\'].*["\'])\)?$', re.MULTILINE)
 
@@ -140,11 +142,26 @@ class HaechiGroup(TyperGroup):
 class Root(HaechiGroup):
     """`haechi` itself: loads a verb's file when it is named, and none for the help."""
 
+    sketching = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(every_verb())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return load(cmd_name) if cmd_name in every_verb() else None
+        verb = every_verb().get(cmd_name)
+        if verb is None:
+            return None
+        if self.sketching:
+            return HaechiCommand(cmd_name, help=_(verb.summary))
+        return load(cmd_name)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """What could stand here, each verb with its summary, and still without loading any."""
+        self.sketching = True
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self.sketching = False
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(helptext.of_root(self, ctx, every_verb(), GROUPS))
@@ -191,8 +208,14 @@ def dispatch(argv: list[str]) -> int:
     """Carry out this command line. Raises HaechiError, also for what was mistyped."""
     if argv == ["--version"]:
         argv = ["version"]
+    if COMPLETE_VARIABLE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
     try:
-        result = root().main(argv or ["--help"], prog_name="haechi", standalone_mode=False)
+        result = root().main(
+            argv or ["--help"], prog_name="haechi", complete_var=COMPLETE_VARIABLE, standalone_mode=False
+        )
     except typer.TyperException as mistake:
         raise mistakes.in_our_words(mistake) from None
     except typer.Abort:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from typer import Argument, Option
 
+from haechi.cli.screen import screen
 from haechi.i18n import N_
+
+
+def _services(incomplete: str) -> list[str]:
+    """For the shell: the services of the plan that begin so. Never an error, and never a word on the screen."""
+    from haechi import app
+
+    with suppress(Exception):
+        return [name for name in app.open_home(screen().plan).plan.services if name.startswith(incomplete)]
+    return []
+
 
 DryRun = Annotated[bool, Option("--dry-run", "-n", help=N_("Show what would be done, and do nothing."))]
 Services = Annotated[
     list[str] | None,
-    Argument(metavar="SERVICE", help=N_("Services as the plan names them; all of them if none is given.")),
+    Argument(
+        metavar="SERVICE",
+        help=N_("Services as the plan names them; all of them if none is given."),
+        autocompletion=_services,
+    ),
 ]
-Service = Annotated[str, Argument(metavar="SERVICE", help=N_("A service as the plan names it."))]
+Service = Annotated[
+    str, Argument(metavar="SERVICE", help=N_("A service as the plan names it."), autocompletion=_services)
+]
 Point = Annotated[
     str,
     Option(

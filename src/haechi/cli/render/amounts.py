@@ -30,9 +30,9 @@ def amount(count: int, unit: str) -> str:
 
 
 def duration(time: timedelta | float) -> str:
-    """`4.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`: the two largest units that matter."""
+    """`4.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`: two units at most. A whole number is shown as one."""
     seconds = time.total_seconds() if isinstance(time, timedelta) else float(time)
-    if seconds < 9.95:
+    if seconds < 9.95 and not isinstance(time, int):
         return _("{number} s").format(number=f"{seconds:.1f}")
     whole = round(seconds)
     for unit, text, below, rest in (
