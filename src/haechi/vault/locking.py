@@ -1,0 +1,202 @@
+"""Locks in the vault, by restic's rules, so that both may work on one vault at once.
+
+A lock is a small file. Shared ones stand side by side; an exclusive one stands alone. There is no test-and-set
+in a store, so whoever wants a lock looks, writes its own, waits a moment and looks again. A lock is refreshed by
+a new file before the old one goes, and is stale after half an hour, or at once when its process is gone.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from haechi import clock
+from haechi.errors import Damaged, HaechiError, NotThere, VaultLocked
+from haechi.i18n import _
+from haechi.vault import gojson
+from haechi.vault.files import Files
+
+KIND = "locks"
+STALE = timedelta(minutes=30)
+REFRESH = timedelta(minutes=5)
+_SETTLE = 0.2  # seconds until another's lock, written just before ours, is surely visible
+
+
+@dataclass(frozen=True)
+class LockFile:
+    """Who holds a lock, and since when."""
+
+    name: str
+    time: datetime
+    exclusive: bool
+    hostname: str
+    username: str
+    pid: int
+
+    @property
+    def stale(self) -> bool:
+        # Also one from the future: a clock that ran ahead must not lock a vault for years.
+        if not -STALE < clock.now() - self.time < STALE:
+            return True
+        return self.hostname == socket.gethostname() and not _alive(self.pid)
+
+
+class Lock:
+    """A lock that is held. `check` before every destructive step: it raises when the lock may have been lost."""
+
+    def __init__(self, files: Files, exclusive: bool):
+        self.files = files
+        self.exclusive = exclusive
+        self._name = ""
+        self._time = clock.now()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep_fresh, name="vault-lock", daemon=True)
+
+    def check(self) -> None:
+        if clock.now() - self._time >= STALE - REFRESH:
+            raise VaultLocked(
+                _("The lock on the vault could not be refreshed in time, so others may take it for stale."),
+                hint=_("See that the storage answers, then run the same command again."),
+            )
+
+    def refresh(self) -> None:
+        """A new file first, then the old one goes: at every moment one of them is there."""
+        moment = clock.now()
+        name = self.files.save(KIND, _describe(moment, self.exclusive))
+        before, self._name, self._time = self._name, name, moment
+        if before and before != name:
+            self.files.remove(KIND, before)
+
+    def _take(self) -> None:
+        _refuse_if_locked(self.files, self.exclusive, own="")
+        self.refresh()
+        try:
+            clock.sleep(_SETTLE)
+            _refuse_if_locked(self.files, self.exclusive, own=self._name)
+        except BaseException:
+            self.files.remove(KIND, self._name)
+            raise
+        self._thread.start()
+
+    def _release(self) -> None:
+        self._ended.set()
+        self._thread.join()
+        # A lock that stays behind is stale as soon as this process ends; that is no reason to fail.
+        with suppress(HaechiError):
+            self.files.remove(KIND, self._name)
+
+    def _keep_fresh(self) -> None:
+        while not self._ended.wait(REFRESH.total_seconds()):
+            # `check` tells when this has failed for too long.
+            with suppress(HaechiError):
+                self.refresh()
+
+
+@contextmanager
+def held(files: Files, *, exclusive: bool) -> Iterator[Lock]:
+    """Hold a lock for the length of the block. Raises VaultLocked, which names the holder."""
+    lock = Lock(files, exclusive)
+    lock._take()
+    try:
+        yield lock
+    finally:
+        lock._release()
+
+
+def every(files: Files) -> list[LockFile]:
+    """The locks in the vault, stale ones included."""
+    found = []
+    for entry in files.entries(KIND):
+        if not entry.size:
+            continue  # some storages leave an empty file where an upload broke off
+        with suppress(NotThere):  # released between the listing and the look
+            found.append(_read(files, entry.key[len(KIND) + 1 :]))
+    return found
+
+
+def remove_stale(files: Files) -> list[LockFile]:
+    """Remove the locks of those who are gone; says which."""
+    gone = [lock for lock in every(files) if lock.stale]
+    for lock in gone:
+        files.remove(KIND, lock.name)
+    return gone
+
+
+def remove_all(files: Files) -> int:
+    """Remove every lock, also those in use: for a person who knows that nobody works there. Says how many."""
+    found = files.names(KIND)
+    for name in found:
+        files.remove(KIND, name)
+    return len(found)
+
+
+def _refuse_if_locked(files: Files, exclusive: bool, own: str) -> None:
+    for lock in every(files):
+        if lock.name == own or not (exclusive or lock.exclusive):
+            continue
+        if lock.stale:
+            files.remove(KIND, lock.name)
+            continue
+        raise VaultLocked(
+            _("The vault is locked by {who} (process {pid} on {host}) since {time}.").format(
+                who=lock.username or "?",
+                pid=lock.pid,
+                host=lock.hostname or "?",
+                time=f"{lock.time:%Y-%m-%d %H:%M:%S %Z}",
+            ),
+            hint=_("Wait until it is done. If that process is gone for good: haechi vault unlock"),
+        )
+
+
+def _read(files: Files, name: str) -> LockFile:
+    found = files.load(KIND, name)
+    try:
+        return LockFile(
+            name,
+            gojson.time_to(found["time"]),
+            bool(found["exclusive"]),
+            found.get("hostname", ""),
+            found.get("username", ""),
+            int(found.get("pid", 0)),
+        )
+    except (KeyError, ValueError, TypeError):
+        raise Damaged(
+            _("The lock {name} makes no sense.").format(name=name),
+            hint=_("If nobody works on the vault: haechi vault unlock --all"),
+        ) from None
+
+
+def _describe(moment: datetime, exclusive: bool) -> dict[str, Any]:
+    return {
+        "time": gojson.time_from(moment),
+        "exclusive": exclusive,
+        "hostname": socket.gethostname(),
+        "username": _user(),
+        "pid": os.getpid(),
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a line in /etc/passwd
+        return str(os.getuid())
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass  # there, but not ours to signal
+    return True

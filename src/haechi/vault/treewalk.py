@@ -1,0 +1,177 @@
+"""A directory tree into the vault. Files that the parent snapshot knows unchanged are not read again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from haechi.events import Step
+from haechi.i18n import _
+from haechi.vault import chunking, gojson, nodes, trees
+from haechi.vault.capture import node_of
+from haechi.vault.ingest import Ingest
+from haechi.vault.nodes import Node
+
+_BATCH = 1 << 20  # bytes of small files sealed in one go
+_BATCH_FILES = 128
+
+Exclude = Callable[[Path], bool]
+Found = Mapping[str, Any]  # a node as the parent's JSON has it
+
+
+@dataclass
+class TreeReport:
+    """What became of a tree. `lost` names what could not be kept, and why: the rest is kept all the same."""
+
+    files: int = 0
+    directories: int = 0
+    unchanged: int = 0
+    bytes_read: int = 0
+    size: int = 0
+    lost: list[tuple[str, str]] = field(default_factory=list)
+
+
+class TreeWalk:
+    """Walks in one thread; sealing happens in others."""
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        load_tree: trees.LoadTree,
+        report: TreeReport,
+        step: Step | None = None,
+        exclude: Exclude | None = None,
+    ):
+        self.ingest = ingest
+        self.report = report
+        self._load_tree = load_tree
+        self._step = step
+        self._exclude = exclude
+        self._batch: list[tuple[bytes, bytes]] = []
+        self._batch_size = 0
+
+    def directory(self, path: str, parent: str | None) -> dict[str, str]:
+        """The encoded nodes of everything in this directory, by name, after all below it has been taken."""
+        known = self._known(parent)
+        found = self._scan(path)
+        finished: dict[str, str] = {}
+        waiting: list[tuple[Node, Any]] = []
+        for entry in found:
+            before = known.get(entry.name)
+            try:
+                self._entry(entry, before, finished, waiting)
+            except OSError as problem:
+                self._lose(entry.path, problem.strerror or str(problem))
+        for node, chunks in waiting:
+            node.content = chunks.finish()
+            finished[node.name] = nodes.encode(node)
+        return finished
+
+    def flush(self) -> None:
+        """Hand over small files that wait for company."""
+        if self._batch:
+            batch, self._batch, self._batch_size = self._batch, [], 0
+            self.ingest.add(batch)
+
+    def _scan(self, path: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(path) as entries:
+                return sorted(entries, key=lambda entry: trees.order(entry.name))
+        except OSError as problem:
+            self._lose(path, problem.strerror or str(problem))
+            return []
+
+    def _known(self, parent: str | None) -> dict[str, Found]:
+        if parent is None:
+            return {}
+        return {gojson.unquote(found["name"]): found for found in trees.parse(self._load_tree(parent))}
+
+    def _entry(
+        self,
+        entry: os.DirEntry[str],
+        before: Found | None,
+        finished: dict[str, str],
+        waiting: list[tuple[Node, Any]],
+    ) -> None:
+        if self._exclude is not None and self._exclude(Path(entry.path)):
+            return
+        status = entry.stat(follow_symlinks=False)
+        node = node_of(entry.path, entry.name, status)
+        if node is None:
+            self._lose(entry.path, _("its kind cannot be kept"))
+            return
+        if node.type == "dir":
+            self.report.directories += 1
+            below = self.directory(entry.path, before.get("subtree") if before else None)
+            node.subtree = self.ingest.tree(trees.encode(below.values()))
+        elif node.type == "file":
+            self.report.files += 1
+            if before is not None and self._unchanged(node, before):
+                self.report.unchanged += 1
+                node.content = tuple(before["content"])
+            else:
+                chunks = self._read(entry.path, node)
+                if chunks is not None:
+                    waiting.append((node, chunks))
+                    finished[node.name] = ""  # keeps its place in the order
+                    return
+            self.report.size += node.size
+        finished[node.name] = nodes.encode(node)
+
+    def _unchanged(self, node: Node, before: Found) -> bool:
+        """The same inode with the same times and size, and all its blobs still there."""
+        return (
+            before.get("type") == "file"
+            and before["mtime"] == node.mtime
+            and before["ctime"] == node.ctime
+            and before.get("size", 0) == node.size
+            and before.get("inode", 0) == node.inode
+            and before.get("content") is not None
+            and self.ingest.has_all(before["content"])
+        )
+
+    def _read(self, path: str, node: Node) -> Any:
+        """Take the file's contents: None when the node is complete, else the chunks that are being hashed."""
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            data = os.read(handle, chunking.SMALLEST)
+            if len(data) == chunking.SMALLEST:
+                return self._read_large(path, handle, node)
+        finally:
+            os.close(handle)
+        node.size = len(data)  # what was read, whatever the size was a moment ago
+        self._advance(len(data))
+        if not data:
+            node.content = ()
+            return None
+        blob = hashlib.sha256(data).digest()
+        node.content = (blob.hex(),)
+        if self.ingest.reserve(blob):
+            self._batch.append((blob, data))
+            self._batch_size += len(data)
+            if self._batch_size >= _BATCH or len(self._batch) >= _BATCH_FILES:
+                self.flush()
+        return None
+
+    def _read_large(self, path: str, handle: int, node: Node) -> Any:
+        os.lseek(handle, 0, os.SEEK_SET)
+        chunks = self.ingest.chunks()
+        with open(handle, "rb", buffering=0, closefd=False) as file:
+            for chunk in chunking.by_content(file, self.ingest.cut):
+                chunks.take(chunk)
+                self._advance(len(chunk))
+        node.size = chunks.size
+        self.report.size += node.size
+        return chunks
+
+    def _advance(self, count: int) -> None:
+        self.report.bytes_read += count
+        if self._step is not None:
+            self._step.advance(count)
+
+    def _lose(self, path: str, reason: str) -> None:
+        self.report.lost.append((path, reason))

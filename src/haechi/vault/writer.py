@@ -1,0 +1,195 @@
+"""One snapshot in the making: streams, small files and trees, and at the end the moment when it counts."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import haechi
+from haechi import clock
+from haechi.errors import NotThere, SourceChanged, UsageMistake
+from haechi.events import SILENT, Reporter
+from haechi.i18n import _
+from haechi.vault import capture, chunking, gojson, nodes, snapshots, trees
+from haechi.vault.folders import Folder
+from haechi.vault.ingest import Ingest
+from haechi.vault.locking import Lock
+from haechi.vault.nodes import Node
+from haechi.vault.shelving import Shelf
+from haechi.vault.snapshots import Snapshot
+from haechi.vault.treewalk import Exclude, TreeReport, TreeWalk
+
+
+@dataclass(frozen=True)
+class StreamReport:
+    path: str
+    size: int
+    chunks: int
+
+
+class Writer:
+    """What a snapshot is made with. `stream` and `small_file` may be called from several threads at once."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        ingest: Ingest,
+        lock: Lock,
+        load_tree: trees.LoadTree,
+        reporter: Reporter = SILENT,
+    ):
+        self.bytes_read = 0
+        self._shelf = shelf
+        self._ingest = ingest
+        self._lock = lock
+        self._load_tree = load_tree
+        self._reporter = reporter
+        self._root = Folder()
+        self._parent = ""
+        self._broken = ""
+        self._guard = threading.Lock()
+
+    @property
+    def bytes_stored(self) -> int:
+        """Bytes that went to the store so far, or are about to."""
+        return self._shelf.bytes_stored
+
+    def stream(
+        self,
+        path: str,
+        source: BinaryIO,
+        *,
+        mode: int = 0o600,
+        mtime: datetime | None = None,
+        pages: int | None = None,
+    ) -> StreamReport:
+        """Take this stream to its end as the file at `path`. If reading it raises, nothing can be committed.
+
+        `pages` is the page size of a database file, which is then cut in blocks of whole pages.
+        """
+        chunks = self._ingest.chunks()
+        cuts = chunking.by_pages(source, pages) if pages else chunking.by_content(source, self._ingest.cut)
+        try:
+            with self._reporter.step(path.rsplit("/", 1)[-1]) as step:
+                for chunk in cuts:
+                    chunks.take(chunk)
+                    step.advance(len(chunk))
+            content = chunks.finish()
+        except BaseException:
+            self._broken = path
+            raise
+        self._place(path, _file_node(path, chunks.size, content, mode, mtime or clock.now()))
+        return StreamReport(path, chunks.size, len(content))
+
+    def small_file(self, path: str, data: bytes, *, mode: int = 0o600) -> None:
+        """A file that is in memory anyway."""
+        chunks = self._ingest.chunks()
+        for chunk in chunking.by_content(io.BytesIO(data), self._ingest.cut):
+            chunks.take(chunk)
+        self._place(path, _file_node(path, len(data), chunks.finish(), mode, clock.now()))
+
+    def tree(
+        self,
+        directory: Path,
+        *,
+        at: str = "/",
+        parent: Snapshot | None = None,
+        exclude: Exclude | None = None,
+    ) -> TreeReport:
+        """A whole directory, as what lies at `at`. A file that cannot be read is named in the report and left out.
+
+        Files that `parent` holds at the same path with the same inode, times and size are not read again.
+        """
+        report = TreeReport()
+        below = self._subtree(parent, at) if parent is not None else None
+        with self._reporter.step(str(directory)) as step:
+            walk = TreeWalk(self._ingest, self._load_tree, report, step, exclude)
+            entries = walk.directory(str(directory), below)
+            walk.flush()
+        node = capture.node_of(str(directory), "", directory.stat())
+        for path, reason in report.lost:
+            self._reporter.warn(_("{path} was left out: {reason}").format(path=path, reason=reason))
+        with self._guard:
+            self.bytes_read += report.bytes_read
+            self._parent = parent.id if parent is not None else self._parent
+            self._root.folder(trees.parts_of(at), node).encoded.update(entries)
+        return report
+
+    def commit(
+        self, *, time: datetime, tags: Sequence[str], hostname: str, paths: Sequence[str] = ()
+    ) -> Snapshot:
+        """Make it count: packs, then the index, then the snapshot. Everything before lies in the store by then."""
+        if self._broken:
+            raise SourceChanged(
+                _("“{path}” did not come to its end, so this restore point does not count.").format(
+                    path=self._broken
+                ),
+                hint=_("Look at the first error above; the next run takes up what has arrived."),
+            )
+        tree = self._root.save(self._ingest, gojson.time_from(clock.now()))
+        self._ingest.workers.drain()
+        self._shelf.flush()
+        self._lock.check()
+        return snapshots.save(
+            self._shelf.files,
+            snapshots.describe(
+                time=time,
+                tree=tree,
+                paths=paths or [f"/{name}" for name in self._root.names()],
+                hostname=hostname,
+                username=_user(),
+                uid=os.getuid(),
+                gid=os.getgid(),
+                tags=tags,
+                parent=self._parent,
+                program=f"haechi {haechi.__version__}",
+            ),
+        )
+
+    def _subtree(self, parent: Snapshot, at: str) -> str | None:
+        try:
+            return trees.find(self._load_tree, parent.tree, at).subtree
+        except NotThere:
+            return None
+
+    def _place(self, path: str, node: Node) -> None:
+        parts = trees.parts_of(path)
+        if not parts or ".." in parts:
+            raise UsageMistake(_("“{path}” is not a path for a file.").format(path=path))
+        with self._guard:
+            self.bytes_read += node.size
+            self._root.folder(parts[:-1], None).place(parts[-1], nodes.encode(node))
+
+
+def _file_node(path: str, size: int, content: tuple[str, ...], mode: int, mtime: datetime) -> Node:
+    modified = gojson.time_from(mtime)
+    uid, gid = os.getuid(), os.getgid()
+    return Node(
+        name=path.rsplit("/", 1)[-1],
+        type="file",
+        mode=nodes.go_mode(0o100000 | mode),
+        mtime=modified,
+        atime=modified,
+        ctime=modified,
+        uid=uid,
+        gid=gid,
+        user=capture.user_name(uid),
+        group=capture.group_name(gid),
+        size=size,
+        links=1,
+        content=content,
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a line in /etc/passwd
+        return str(os.getuid())
