@@ -86,10 +86,9 @@ def _take(service: Service, desk: Desk, entry: Entry, tags: tuple[str, ...]) -> 
             plan_digest=desk.plan.digest,
         )
         point = _commit(point, desk, intakes, failed)
-    entry.point = point.id
+    entry.take_down(point)
     entry.bytes_read = point.size
     entry.bytes_stored = sum(copy.size for copy in point.copies)
-    entry.keep(lambda: desk.journal.record_point(point))
     return BackedUp(point, failed, bytes_read=entry.bytes_read, bytes_stored=entry.bytes_stored)
 
 
@@ -152,6 +151,6 @@ def _look_again(service: Service, entry: Entry, point: RestorePoint) -> dict[str
         except HaechiError as problem:
             failed[copy.where] = problem
             state = ProofState.FAILED
-        proof = Proof(point.id, copy.where, state, clock.now(), "structure", clock.monotonic() - began)
-        entry.keep(lambda proof=proof: entry.journal.record_proof(proof))  # type: ignore[misc]
+        seconds = clock.monotonic() - began
+        entry.prove(Proof(point.id, copy.where, state, clock.now(), "structure", seconds))
     return failed

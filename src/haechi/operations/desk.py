@@ -15,7 +15,7 @@ from haechi.events import Listener, Reporter
 from haechi.fileio import held_lock, private_directory
 from haechi.i18n import _
 from haechi.journal.book import Journal, RunRecorder
-from haechi.model import Outcome
+from haechi.model import Outcome, Proof, RestorePoint
 from haechi.operations.service import PlanRecord
 
 
@@ -100,6 +100,15 @@ class Entry:
                     error=error or {},
                 )
             )
+
+    def take_down(self, point: RestorePoint) -> None:
+        """Write in the point that this run has taken."""
+        self.point = point.id
+        self.keep(lambda: self._journal.record_point(point))
+
+    def prove(self, proof: Proof) -> None:
+        """Write in what was done with a copy and what came out."""
+        self.keep(lambda: self._journal.record_proof(proof))
 
     def keep(self, write: Callable[[], object]) -> None:
         """Write into the journal if it can be written."""

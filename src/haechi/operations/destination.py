@@ -51,5 +51,8 @@ class Destination(Protocol):
     def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
         """Let go of these points; says what came free (`points`, `bytes`)."""
 
+    def free_space(self, reporter: Reporter) -> int:
+        """Give back what no point needs any more, where letting go did not; how many bytes came free."""
+
     def hold(self, point: RestorePoint, held: bool) -> None:
         """Put a hold on a point, or lift it: a held point never expires."""

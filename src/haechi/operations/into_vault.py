@@ -74,9 +74,8 @@ class VaultDestination:
         self.vault.forget([self._snapshot(point) for point in points])
         return {"points": len(points), "bytes": 0}  # the space comes free with `free_space`
 
-    def free_space(self, reporter: Reporter) -> Mapping[str, int]:
-        """Give back what no snapshot needs any more."""
-        return prune.execute(self.vault, prune.plan(self.vault), reporter)
+    def free_space(self, reporter: Reporter) -> int:
+        return prune.execute(self.vault, prune.plan(self.vault), reporter).freed
 
     def hold(self, point: RestorePoint, held: bool) -> None:
         snapshot = self._snapshot(point)

@@ -9,8 +9,8 @@ from haechi.events import Reporter
 from haechi.model import ProofState, RestorePoint
 from haechi.operations import locate
 from haechi.operations.desk import Desk
+from haechi.operations.proofs import by_point, point_state
 from haechi.operations.service import Service
-from haechi.operations.status import proven
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def list_points(
     rows = []
     for service in services:
         destinations = (service.destination(copy),) if copy else service.destinations
-        proofs = desk.journal.proofs(service=service.name)
+        known = by_point(desk.journal.proofs(service=service.name))
         points = locate.gather(destinations, service.name, reporter)
-        rows += [Row(point, proven(point, proofs)) for point in points]
+        rows += [Row(point, point_state(point, known.get(point.id, ()))) for point in points]
     return rows

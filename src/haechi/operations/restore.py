@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from haechi import clock
-from haechi.errors import HaechiError
+from haechi.errors import Damaged, NotVerified
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Proof, ProofState, RestorePoint
@@ -71,18 +71,18 @@ def execute(planned: RestorePlan, desk: Desk, reporter: Reporter) -> Brought:
         began = clock.monotonic()
         try:
             restored = service.source.restore(point, _readers(planned), planned.wanted, entry.reporter)
-        except HaechiError as problem:
-            _prove(planned, desk, entry, began, ProofState.FAILED, {"error": problem.as_dict()})
+        except (Damaged, NotVerified) as problem:
+            # Only what is wrong with the copy speaks against it; a server that is away does not.
+            _prove(planned, entry, ProofState.FAILED, began, error=problem.as_dict())
             raise
-        state = ProofState.RESTORED if restored.equal else ProofState.FAILED
-        different = [c.what for c in restored.comparisons if not c.equal]
         _prove(
             planned,
-            desk,
             entry,
+            ProofState.RESTORED if restored.equal else ProofState.FAILED,
             began,
-            state,
-            {"where": restored.where, "compared": len(restored.comparisons), "different": different},
+            where=restored.where,
+            compared=len(restored.comparisons),
+            different=[c.what for c in restored.comparisons if not c.equal],
         )
         return Brought(point, restored, clock.monotonic() - began, safety)
 
@@ -94,18 +94,8 @@ def _readers(planned: RestorePlan) -> dict[str, PartReader]:
     }
 
 
-def _prove(
-    planned: RestorePlan, desk: Desk, entry: Entry, began: float, state: ProofState, detail: dict[str, object]
-) -> None:
+def _prove(planned: RestorePlan, entry: Entry, state: ProofState, began: float, **detail: object) -> None:
     if state is ProofState.RESTORED and planned.wanted.only:
         return  # a part that came back proves that part, not the point
-    proof = Proof(
-        planned.point.id,
-        planned.source.name,
-        state,
-        clock.now(),
-        "restore",
-        clock.monotonic() - began,
-        detail,
-    )
-    entry.keep(lambda: desk.journal.record_proof(proof))
+    seconds = clock.monotonic() - began
+    entry.prove(Proof(planned.point.id, planned.source.name, state, clock.now(), "restore", seconds, detail))

@@ -5,7 +5,7 @@ What stays is decided by the one pure function of `haechi.retention`; here it is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from haechi import clock
@@ -15,6 +15,7 @@ from haechi.i18n import _
 from haechi.model import Keep, ProofState, RestorePoint
 from haechi.operations.desk import Desk
 from haechi.operations.destination import Destination
+from haechi.operations.proofs import by_point, copy_state
 from haechi.operations.service import Service
 from haechi.retention import Decision, decide
 
@@ -53,7 +54,7 @@ def plan(service: Service, desk: Desk, reporter: Reporter) -> list[RetentionPlan
             keep,
             now=clock.now(),
             zone=service.zone,
-            protected=_protected(points, desk, destination.name),
+            proven=_proven(desk, destination.name),
         )
         plans.append(RetentionPlan(service.name, destination, tuple(decisions)))
     return plans
@@ -95,18 +96,23 @@ def after_backup(service: Service, desk: Desk, reporter: Reporter) -> int:
     return expired
 
 
-def _protected(points: Sequence[RestorePoint], desk: Desk, where: str) -> Mapping[str, str]:
-    """The points that no rule may take, with the reason: the newest good one and the newest restored one."""
-    proofs: dict[str, set[ProofState]] = {}
-    for proof in desk.journal.proofs():
-        if proof.where == where:
-            proofs.setdefault(proof.point, set()).add(proof.state)
-    newest_first = sorted(points, key=lambda p: p.time, reverse=True)
-    good = next((p for p in newest_first if ProofState.FAILED not in proofs.get(p.id, set())), None)
-    restored = next((p for p in newest_first if ProofState.RESTORED in proofs.get(p.id, set())), None)
-    reasons: dict[str, str] = {}
-    if restored:
-        reasons[restored.id] = _("newest restored")
-    if good:
-        reasons[good.id] = _("newest good")
-    return reasons
+def execute_all(plans: Sequence[RetentionPlan], desk: Desk, reporter: Reporter) -> dict[str, int]:
+    """Carry all of them out, then have each vault give its space back: once, however many services it serves."""
+    freed = {"points": 0, "bytes": 0}
+    for retention in plans:
+        for name, amount in execute(retention, desk, reporter).items():
+            freed[name] += amount
+    destinations = {p.destination.name: p.destination for p in plans if p.going}
+    for destination in destinations.values():
+        freed["bytes"] += destination.free_space(reporter)
+    return freed
+
+
+def _proven(desk: Desk, where: str) -> Callable[[RestorePoint], ProofState]:
+    """How far the copy of a point in this destination has been proven."""
+    proofs = by_point(desk.journal.proofs())
+
+    def state(point: RestorePoint) -> ProofState:
+        return copy_state(proofs.get(point.id, ()), where)
+
+    return state

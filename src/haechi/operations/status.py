@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 
 from haechi import clock
 from haechi.events import Reporter
-from haechi.model import Promise, Proof, ProofState, RestorePoint
+from haechi.model import Promise, ProofState, RestorePoint
 from haechi.operations import locate
 from haechi.operations.desk import Desk
+from haechi.operations.proofs import by_point, point_state
 from haechi.operations.service import Service
-
-_RANK = {ProofState.TAKEN: 0, ProofState.VERIFIED: 1, ProofState.RESTORED: 2}
 
 
 @dataclass(frozen=True)
@@ -52,26 +51,11 @@ def standings(services: Iterable[Service], desk: Desk, reporter: Reporter) -> li
     return [_standing(service, desk, reporter, now) for service in services]
 
 
-def proven(point: RestorePoint, proofs: Iterable[Proof]) -> ProofState:
-    """The best that any copy of the point has reached; failed when none of its copies is good."""
-    latest: dict[str, ProofState] = {}
-    for proof in sorted(proofs, key=lambda p: p.time):
-        if proof.point != point.id:
-            continue
-        before = latest.get(proof.where)
-        if proof.state is ProofState.FAILED or before is None or before is ProofState.FAILED:
-            latest[proof.where] = proof.state
-        else:
-            latest[proof.where] = max(before, proof.state, key=_RANK.__getitem__)
-    good = [latest.get(c.where, ProofState.TAKEN) for c in point.copies]
-    good = [state for state in good if state is not ProofState.FAILED]
-    return max(good, key=_RANK.__getitem__) if good else ProofState.FAILED
-
-
 def _standing(service: Service, desk: Desk, reporter: Reporter, now: datetime) -> Standing:
     points = locate.gather(service.destinations, service.name, reporter)
     proofs = desk.journal.proofs(service=service.name)
-    states = {point.id: proven(point, proofs) for point in points}
+    known = by_point(proofs)
+    states = {point.id: point_state(point, known.get(point.id, ())) for point in points}
     good = [p for p in points if states[p.id] is not ProofState.FAILED]
     restored = [p for p in good if states[p.id] is ProofState.RESTORED]
     restores = [p for p in proofs if p.state is ProofState.RESTORED]

@@ -47,8 +47,7 @@ def verify(
                 result = _look(point, service.destination(kept.where), depth, entry.reporter)
                 state = ProofState.FAILED if result.problem else ProofState.VERIFIED
                 detail = {"error": result.problem.as_dict()} if result.problem else {}
-                proof = Proof(point.id, result.where, state, clock.now(), depth, result.seconds, detail)
-                entry.keep(lambda proof=proof: desk.journal.record_proof(proof))  # type: ignore[misc]
+                entry.prove(Proof(point.id, result.where, state, clock.now(), depth, result.seconds, detail))
                 seen.append(result)
         damaged = [result for result in seen if result.problem]
         if damaged:

@@ -1,0 +1,25 @@
+"""`haechi doctor`: looks the whole installation over and says how to mend what is wrong."""
+
+from __future__ import annotations
+
+from haechi.cli.screen import screen
+from haechi.i18n import N_, _
+
+GROUP = "look"
+SUMMARY = N_("Look the whole installation over and say how to mend what is wrong")
+
+
+def command() -> None:
+    from haechi import app
+    from haechi.cli.render import standings
+    from haechi.errors import HaechiError
+    from haechi.operations.doctor import Health
+
+    view = screen()
+    home = app.open_home(view.plan)
+    view.follow_plan(home.plan.language, home.plan.timezone)
+    with view.progress() as reporter:
+        findings = home.examine(reporter)
+    view.answer(findings, text=lambda: standings.findings(findings))
+    if bad := [f for f in findings if f.health is Health.BAD]:
+        raise HaechiError(_("{count} things need mending.").format(count=len(bad)))

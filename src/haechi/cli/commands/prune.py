@@ -1,0 +1,36 @@
+"""`haechi prune`: lets go of restore points that the plan no longer keeps."""
+
+from __future__ import annotations
+
+from haechi.cli.options import DryRun, Services
+from haechi.cli.screen import screen
+from haechi.i18n import N_, _
+
+GROUP = "care"
+SUMMARY = N_("Let go of restore points that the plan no longer keeps")
+
+
+def command(services: Services = None, dry_run: DryRun = False) -> None:
+    from haechi import app
+    from haechi.cli.render import amounts, points
+    from haechi.operations import retain
+
+    view = screen()
+    home = app.open_home(view.plan)
+    view.follow_plan(home.plan.language, home.plan.timezone)
+    with view.progress() as reporter:
+        plans = [p for service in home.services(services) for p in retain.plan(service, home.desk, reporter)]
+    going = sum(len(plan.going) for plan in plans)
+    if dry_run or not going:
+        view.answer(points.retention_as_data(plans), text=lambda: points.retention(plans, home.zone))
+        return
+    view.show(points.retention(plans, home.zone))
+    view.confirm(_("{count} copies of restore points will be removed for good.").format(count=going), "prune")
+    with view.progress() as reporter:
+        freed = retain.execute_all(plans, home.desk, reporter)
+    view.answer(
+        freed,
+        text=lambda: _("{count} copies removed; {size} came free.").format(
+            count=freed["points"], size=amounts.size(freed["bytes"])
+        ),
+    )

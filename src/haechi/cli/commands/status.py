@@ -1,0 +1,29 @@
+"""`haechi status`: what each service promises, what holds now, and what is proven."""
+
+from __future__ import annotations
+
+from haechi.cli.options import Services
+from haechi.cli.screen import screen
+from haechi.i18n import N_, _
+
+GROUP = "look"
+SUMMARY = N_("What each service promises, what holds now, and what is proven")
+
+
+def command(services: Services = None) -> None:
+    from haechi import app
+    from haechi.cli.render import standings as shown
+    from haechi.errors import PromiseBroken
+    from haechi.operations import status
+
+    view = screen()
+    home = app.open_home(view.plan)
+    view.follow_plan(home.plan.language, home.plan.timezone)
+    with view.progress() as reporter:
+        standings = status.standings(home.services(services), home.desk, reporter)
+    view.answer(shown.standings_as_data(standings), text=lambda: shown.standings(standings))
+    if broken := [s.service for s in standings if s.broken]:
+        raise PromiseBroken(
+            _("A promise does not hold: {names}.").format(names=", ".join(broken)),
+            hint=_("Take a restore point now with: haechi backup {names}").format(names=" ".join(broken)),
+        )

@@ -1,0 +1,50 @@
+"""`haechi verify`: reads copies to the end and says whether every byte is whole."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Option
+
+from haechi.cli.options import Point, Services, Where
+from haechi.cli.screen import screen
+from haechi.i18n import N_, _
+
+GROUP = "protect"
+SUMMARY = N_("Read copies to the end and say whether every byte is whole")
+
+
+def command(
+    services: Services = None,
+    point: Point = "latest",
+    every: Annotated[bool, Option("--all", help=N_("Every restore point, not only the newest."))] = False,
+    where: Where = None,
+    quick: Annotated[
+        bool, Option("--quick", help=N_("Only that everything is there, without reading all of it."))
+    ] = False,
+) -> None:
+    from haechi import app
+    from haechi.cli.render import points
+    from haechi.errors import NotVerified
+    from haechi.operations import verify
+
+    view = screen()
+    home = app.open_home(view.plan)
+    view.follow_plan(home.plan.language, home.plan.timezone)
+    results: list[verify.Verified] = []
+    with view.progress() as reporter:
+        for service in home.services(services):
+            results += verify.verify(
+                service,
+                home.desk,
+                reporter,
+                which=None if every else point,
+                copy=where,
+                depth="structure" if quick else "all",
+            )
+    view.answer(results, text=lambda: points.verified(results))
+    if bad := verify.damaged(results):
+        raise NotVerified(
+            _("{count} copies are damaged.").format(count=len(bad)),
+            hint=_("Take a new backup now; an undamaged copy can be read with --from."),
+        )

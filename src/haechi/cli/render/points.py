@@ -1,0 +1,129 @@
+"""Restore points, what was made of them, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import tzinfo
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from haechi.cli.render import amounts
+from haechi.cli.render.terminal import table
+from haechi.i18n import N_, _, plural
+from haechi.model import ProofState
+from haechi.operations.backup import BackedUp
+from haechi.operations.listing import Row
+from haechi.operations.retain import RetentionPlan
+from haechi.operations.together import Outcomes
+from haechi.operations.verify import Verified
+from haechi.sources._base import Probe
+
+STATES = {
+    ProofState.TAKEN: (N_("taken"), "yellow"),
+    ProofState.VERIFIED: (N_("verified"), "cyan"),
+    ProofState.RESTORED: (N_("restored"), "green"),
+    ProofState.FAILED: (N_("failed"), "red"),
+}
+
+
+def state(which: ProofState) -> Text:
+    """Amber until it has come back: taken is not enough."""
+    word, color = STATES[which]
+    return Text(_(word), style=color)
+
+
+def rows(found: Iterable[Row], zone: tzinfo | None) -> RenderableType:
+    """One line a point, oldest first: its id is what `--point` takes."""
+    made = table(_("restore point"), _("time"), _("size"), _("state"), _("copies"), whole=(0, 1), right=(2,))
+    for row in found:
+        point = row.point
+        copies = ", ".join(copy.where for copy in point.copies)
+        made.add_row(
+            point.id,
+            amounts.moment(point.time, zone),
+            amounts.size(point.size),
+            state(row.state),
+            Text(copies + (" " + _("(held)") if point.held else "")),
+        )
+    return made if made.row_count else _("There is no restore point yet. Take one with: haechi backup")
+
+
+def backups(outcomes: Outcomes[BackedUp]) -> RenderableType:
+    """What became of each service."""
+    made = table(
+        _("service"), _("restore point"), _("read"), _("stored"), _("took"), whole=(0, 1), right=(2, 3, 4)
+    )
+    for name, done in outcomes.done.items():
+        made.add_row(
+            name,
+            done.point.id,
+            amounts.size(done.bytes_read),
+            amounts.size(done.bytes_stored),
+            amounts.duration(done.seconds),
+        )
+        for where, problem in done.failed.items():
+            made.add_row("", Text(f"{where}: {problem.message}", style="red"))
+        if done.expired:
+            gone = plural("{count} old point let go", "{count} old points let go", done.expired)
+            made.add_row("", Text(gone, style="dim"))
+    for name in outcomes.failed:
+        made.add_row(name, Text(_("failed"), style="red"))
+    return made
+
+
+def probes(found: Mapping[str, Probe]) -> RenderableType:
+    """What a dry run saw of each service."""
+    made = table(_("service"), _("version"), _("size"), _("would be taken"), right=(2,))
+    for name, probe in found.items():
+        what = probe.details.get("databases", ())
+        made.add_row(
+            name, probe.version, amounts.size(probe.size) if probe.size else "", Text(", ".join(what))
+        )
+    return made
+
+
+def verified(results: Iterable[Verified]) -> RenderableType:
+    """What each copy that was looked at is like."""
+    made = table(_("restore point"), _("copy"), _("result"), _("took"), whole=(0, 1), right=(3,))
+    for result in results:
+        good = result.problem is None
+        word = Text(_("whole") if good else _("damaged"), style="green" if good else "bold red")
+        made.add_row(result.point.id, result.where, word, amounts.duration(result.seconds))
+        if result.problem:
+            made.add_row("", "", Text(result.problem.message, style="red"))
+    return made if made.row_count else _("There is no restore point to look at.")
+
+
+def retention(plans: Iterable[RetentionPlan], zone: tzinfo | None) -> RenderableType:
+    """What stays and why; what goes and why."""
+    tables: list[RenderableType] = []
+    for plan in plans:
+        made = table(_("restore point"), _("time"), _("stays"), _("why"), whole=(0, 1))
+        for decision in plan.decisions:
+            word = Text(_("stays"), style="green") if decision.stays else Text(_("goes"), style="red")
+            made.add_row(
+                decision.point.id,
+                amounts.moment(decision.point.time, zone),
+                word,
+                Text(", ".join(decision.reasons)),
+            )
+        if made.row_count:
+            tables += [Text(f"{plan.service} → {plan.destination.name}", style="bold"), made, ""]
+    return Group(*tables) if tables else _("No service has a rule by which points would go.")
+
+
+def retention_as_data(plans: Iterable[RetentionPlan]) -> list[dict[str, object]]:
+    """For machines: one entry a copy."""
+    return [
+        {
+            "service": plan.service,
+            "where": plan.destination.name,
+            "point": decision.point.id,
+            "time": decision.point.time,
+            "stays": decision.stays,
+            "reasons": decision.reasons,
+        }
+        for plan in plans
+        for decision in plan.decisions
+    ]
