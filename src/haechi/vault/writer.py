@@ -6,11 +6,11 @@ import getpass
 import io
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import haechi
 from haechi import clock
@@ -123,9 +123,18 @@ class Writer:
         return report
 
     def commit(
-        self, *, time: datetime, tags: Sequence[str], hostname: str, paths: Sequence[str] = ()
+        self,
+        *,
+        time: datetime,
+        tags: Sequence[str],
+        hostname: str,
+        paths: Sequence[str] = (),
+        extra: Mapping[str, Any] | None = None,
     ) -> Snapshot:
-        """Make it count: packs, then the index, then the snapshot. Everything before lies in the store by then."""
+        """Make it count: packs, then the index, then the snapshot. Everything before lies in the store by then.
+
+        `extra` are fields of ours in the snapshot's document; other readers pass them over.
+        """
         if self._broken:
             raise SourceChanged(
                 _("“{path}” did not come to its end, so this restore point does not count.").format(
@@ -150,7 +159,8 @@ class Writer:
                 tags=tags,
                 parent=self._parent,
                 program=f"haechi {haechi.__version__}",
-            ),
+            )
+            | dict(extra or {}),
         )
 
     def _subtree(self, parent: Snapshot, at: str) -> str | None:
