@@ -36,7 +36,7 @@ class VaultDestination:
 
     @contextmanager
     def intake(self, service: str, reporter: Reporter) -> Iterator[_VaultIntake]:
-        with self.vault.writer(reporter=reporter) as writer:
+        with self.vault.writer() as writer:  # the operation reports what it carries
             yield _VaultIntake(self.name, writer)
 
     def points(self, service: str | None = None) -> Sequence[RestorePoint]:
@@ -71,7 +71,8 @@ class VaultDestination:
         return report
 
     def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
-        self.vault.forget([self._snapshot(point) for point in points])
+        ids = {_POINT + point.id for point in points}
+        self.vault.forget([s for s in self.vault.snapshots() if ids & set(s.tags)])
         return {"points": len(points), "bytes": 0}  # the space comes free with `free_space`
 
     def free_space(self, reporter: Reporter) -> int:

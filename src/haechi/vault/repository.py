@@ -101,7 +101,7 @@ class Vault:
         if not found:
             raise NotThere(
                 _("There is no restore point “{ref}” in {store}.").format(ref=ref, store=self.store.url),
-                hint=_("List them with: haechi points"),
+                hint=_("List them with: haechi list"),
             )
         return snapshots.load(self.files, found[0])
 
