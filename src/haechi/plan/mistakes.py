@@ -52,6 +52,12 @@ class Found:
             key = key[:-1]
         return self.lines.get(key, 0)
 
+    def lines_of(self, table: Key) -> set[str]:
+        """The keys that are written down in this table."""
+        return {
+            str(key[len(table)]) for key in self.lines if len(key) > len(table) and key[: len(table)] == table
+        }
+
     def mistake(
         self,
         kind: str,

@@ -1,0 +1,103 @@
+"""The plan as a typed value: what `load` gives, and what `app.py` builds the real parts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from haechi.model import Keep, Promise
+from haechi.plan.document import Document
+from haechi.plan.mistakes import Mistake
+from haechi.plan.people import Checklist, Contact, Notify
+from haechi.plan.recovery import Guard, Host, Scenario, Server, Set
+from haechi.plan.sections import Archive, Defaults, Head, Kept, Service, Vault
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the file says, with [defaults] filled in. Tables are in the order of the file."""
+
+    document: Document
+    head: Head
+    defaults: Defaults
+    server: Server
+    vaults: Mapping[str, Vault]
+    archives: Mapping[str, Archive]
+    services: Mapping[str, Service]
+    sets: Mapping[str, Set]
+    notifiers: Mapping[str, Notify]
+    checklists: Mapping[str, Checklist]
+    scenarios: Mapping[str, Scenario]
+    guards: Mapping[str, Guard]
+    hosts: Mapping[str, Host]
+    contacts: tuple[Contact, ...]
+    advice: tuple[Mistake, ...] = ()  # allowed, and still worth a thought
+
+    @property
+    def name(self) -> str:
+        return self.head.name
+
+    @property
+    def title(self) -> str:
+        return self.head.title or self.head.name
+
+    @property
+    def language(self) -> str:
+        return self.head.language
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.head.timezone
+
+    @property
+    def timezone(self) -> str:
+        return str(self.head.timezone)
+
+    @property
+    def parallel(self) -> int:
+        return self.server.parallel
+
+    @property
+    def path(self) -> Path:
+        return Path(self.document.path)
+
+    @property
+    def text(self) -> str:
+        """As it was written, to be kept with every run. Holds no secret that the file itself does not hold."""
+        return self.document.text
+
+    @property
+    def digest(self) -> str:
+        return self.document.digest
+
+    @cached_property
+    def kept(self) -> Mapping[str, Kept]:
+        """Vaults and archives by their full names: `vault.main`, `archive.nas`."""
+        vaults: dict[str, Kept] = {f"vault.{name}": vault for name, vault in self.vaults.items()}
+        return vaults | {f"archive.{name}": archive for name, archive in self.archives.items()}
+
+    def keep(self, service: str, destination: str) -> Keep:
+        """How long this service's points stay there: what it says about that destination, what it says at all, what
+        the destination says, what the defaults say; for ever when nobody says anything."""
+        protected = self.services[service]
+        said = (
+            protected.keep_at(destination),
+            protected.keep,
+            self.kept[destination].keep,
+            self.defaults.keep,
+        )
+        return next((keep for keep in said if keep is not None), Keep())
+
+    def promise(self, service: str) -> Promise:
+        """What is promised for it; an empty promise when nothing is."""
+        return self.services[service].promise or Promise()
+
+    def layout(self, service: str, archive: str) -> str:
+        """The names of this service's files in an archive (`archive.nas`)."""
+        return (
+            self.services[service].layout_at(archive)
+            or self.archives[archive.removeprefix("archive.")].layout
+        )

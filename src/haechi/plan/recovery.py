@@ -1,0 +1,97 @@
+"""The tables of a plan that concern coming back: sets, scenarios, guarded commands; and the hosts that work."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from haechi.credentials import SecretSource
+from haechi.plan.fields import Command, Duration, Hours, KeepRule, Names, OneOrMany, Promised, Section, When
+from haechi.plan.sections import Drilling, Named, Priority
+from haechi.plan.steps import Check, Many, Step
+
+
+class Audit(Section):
+    """References that must hold after a set was restored: every value of the query is found in another service."""
+
+    sql: str = Field(description="A query for the values, such as object keys.")
+    of: str = Field(description="The service of the set that is asked.")
+    exists_in: Names = Field(description="The services of the set in which each value must exist.")
+    title: str = Field("", description="What it shows, for people.")
+
+
+class Set(Named):
+    """[set.NAME]: services of one application, taken as one point and restored together."""
+
+    of: Names = Field(min_length=1, description="Its services, in the order in which they are taken.")
+    about: str = Field("", description="What it is, for the documents.")
+    backup: When | None = Field(None, description="When the set is taken as one.")
+    keep: KeepRule | None = Field(None, description="How long its points stay.")
+    freeze: Many = Field((), description="Done first, so that nothing is written meanwhile.")
+    thaw: Many = Field((), description="Done last, in any case.")
+    audit: tuple[Audit, ...] = Field((), description="References between its services that must hold.")
+    deadline: Duration | None = Field(None, description="How long it may take.")
+
+
+class Scenario(Named):
+    """[scenario.NAME]: what happened, and the steps that bring things back."""
+
+    title: str = Field("", description="What it is called.")
+    about: str = Field("", description="How one knows that this is what happened.")
+    priority: Priority = Field("high", description="What comes first.")
+    promise: Promised | None = Field(None, description="RPO and RTO of the whole.")
+    takes: Annotated[tuple[Duration, ...], OneOrMany] = Field(
+        (),
+        max_length=2,
+        description="How long it is expected to take, from and to; measured by drills later.",
+    )
+    order: tuple[Names, ...] = Field(
+        (), description="Services in the order they come back; a list: side by side."
+    )
+    steps: tuple[Step, ...] = Field((), description="The steps. Without them: the order, then the checks.")
+    checks: tuple[Check, ...] = Field((), description="What must hold at the end.")
+    drill: Annotated[tuple[Drilling, ...], OneOrMany] = Field(
+        (), description="When it is rehearsed as a whole."
+    )
+
+
+class Guard(Named):
+    """[guard.NAME]: a command with a restore point before it and a way back, such as a deploy or a batch job."""
+
+    run: Command = Field(min_length=1, description="The command, without a shell.")
+    services: Names = Field(min_length=1, description="What is saved before it.")
+    at: str = Field("local", description="Where the command runs.")
+    about: str = Field("", description="What it does.")
+    save_after: bool = Field(False, description="Save once more when it went well.")
+    checks: tuple[Check, ...] = Field((), description="What must hold after it.")
+    on_failure: Literal["offer", "restore", "leave"] = Field(
+        "offer", description="Whether to go back by itself."
+    )
+    deadline: Duration | None = Field(None, description="How long it may take.")
+
+
+class Server(Section):
+    """[server]: how the work is done on the hosts that do it."""
+
+    parallel: int = Field(2, ge=1, description="How many services are worked on at once.")
+    state: str = Field(
+        "", description="The directory for the journal and locks; else the system's usual one."
+    )
+    journal: SecretSource | None = Field(None, description="The journal's address; else SQLite in `state`.")
+    journal_keep: Duration | None = Field(None, description="How long history stays.")
+    blackout: Annotated[tuple[Hours, ...], OneOrMany] = Field(
+        (), description="Hours in which nothing begins."
+    )
+    spread: Duration | None = Field(None, description="Runs due at one moment begin spread over so long.")
+    disk_alarm: int = Field(
+        80, ge=1, le=100, description="A disk that is fuller than so many percent is an alarm."
+    )
+
+
+class Host(Named):
+    """[host.NAME]: a machine whose worker takes services."""
+
+    about: str = Field("", description="Which machine it is.")
+    labels: Names = Field((), description="What it is near to.")
+    parallel: int | None = Field(None, ge=1, description="How many services it works on at once.")
