@@ -1,5 +1,5 @@
 # Two commands for a stranger: `make demo` and `make test`. Everything they need, they set up.
-.PHONY: demo test check fix e2e faults bench servers lock
+.PHONY: demo test check fix e2e faults bench servers lock words reference
 PY := .venv/bin/python
 
 demo: ## the main job for real, in under two minutes (KEEP=1 leaves it in place to play with)
@@ -26,6 +26,14 @@ fix: ## format, and mend what the linter can
 
 servers: ## the real servers that tests and benchmarks run against
 	@tools/servers
+
+words: ## collect every message for translation, and compile what is translated
+	@tools/venv dev
+	@$(PY) tools/words
+
+reference: ## the generated pages of docs/reference
+	@tools/venv dev
+	@$(PY) tools/reference
 
 lock:
 	@tools/lock

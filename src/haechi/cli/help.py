@@ -42,7 +42,7 @@ def of_group(command: Any, context: Any) -> str:
     """The help of a verb that has verbs of its own."""
     lines = [_heading(_("Usage:")) + f" {context.command_path} {_('COMMAND [OPTIONS]')}", ""]
     lines += _story(command)
-    rows = [(name, _(sub.help or "")) for name, sub in command.commands.items() if not sub.hidden]
+    rows = [(name, _said(sub.help)) for name, sub in command.commands.items() if not sub.hidden]
     lines += _section(_("Commands"), rows)
     lines += _section(
         _("Options that every command understands"), _options(command, context, everywhere=True)
@@ -56,7 +56,7 @@ def of_command(command: Any, context: Any) -> str:
     usage = [context.command_path, _("[OPTIONS]")]
     usage += [_argument(p) if p.required else f"[{_argument(p)}]" for p in arguments]
     lines = [_heading(_("Usage:")) + " " + " ".join(usage), "", *_story(command)]
-    lines += _section(_("Arguments"), [(_argument(p), _(p.help or "")) for p in arguments])
+    lines += _section(_("Arguments"), [(_argument(p), _said(p.help)) for p in arguments])
     lines += _section(_("Options"), _options(command, context, everywhere=False))
     lines += _section(
         _("Options that every command understands"), _options(command, context, everywhere=True)
@@ -64,9 +64,13 @@ def of_command(command: Any, context: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _said(text: str | None) -> str:
+    return _(text) if text else ""
+
+
 def _story(command: Any) -> list[str]:
-    lines = wrap(_(command.help or ""), _columns())
-    for paragraph in _(command.epilog or "").split("\n\n"):
+    lines = wrap(_said(command.help), _columns())
+    for paragraph in _said(command.epilog).split("\n\n"):
         if paragraph:
             lines += ["", *wrap(paragraph, _columns())]
     return lines
@@ -85,7 +89,7 @@ def _options(command: Any, context: Any, *, everywhere: bool) -> list[tuple[str,
         term = ", ".join([*names, *option.secondary_opts])
         if not option.is_flag:
             term += f" {_metavar(option)}"
-        meaning = _("Show this help.") if option.name == "help" else _(option.help or "")
+        meaning = _("Show this help.") if option.name == "help" else _said(option.help)
         rows.append((term, meaning + _default(option)))
     return rows
 
