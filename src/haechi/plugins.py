@@ -10,35 +10,56 @@ import difflib
 import pkgutil
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from haechi.errors import UsageMistake
 from haechi.i18n import _
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
+
+@cache
+def ours(package: str) -> frozenset[str]:
+    """The kinds that come with Haechi."""
+    path = import_module(package).__path__
+    return frozenset(
+        m.name.replace("_", "-") for m in pkgutil.iter_modules(path) if not m.name.startswith("_")
+    )
 
 
 @cache
 def names(package: str) -> tuple[str, ...]:
     """Every kind in this package, by name. Imports none of them."""
-    path = import_module(package).__path__
-    ours = {m.name.replace("_", "-") for m in pkgutil.iter_modules(path) if not m.name.startswith("_")}
-    return tuple(sorted(ours | {entry.name for entry in entry_points(group=package)}))
+    return tuple(sorted(ours(package) | _others(package).names))
 
 
 @cache
 def load(package: str, name: str) -> ModuleType:
     """The module of one kind. An unknown name is answered with the nearest one."""
-    for entry in entry_points(group=package):
-        if entry.name == name:
-            module = entry.load()
-            assert isinstance(module, ModuleType)
-            return module
-    if name not in names(package):
-        near = difflib.get_close_matches(name, names(package), 1)
-        raise UsageMistake(
-            _("“{name}” is not known here.").format(name=name),
-            hint=_("Did you mean “{near}”?").format(near=near[0])
-            if near
-            else _("Known are: {names}").format(names=", ".join(names(package))),
-        )
-    return import_module(f"{package}.{name.replace('-', '_')}")
+    if name in ours(package):
+        return import_module(f"{package}.{name.replace('-', '_')}")
+    for entry in _others(package).select(name=name):
+        module = entry.load()
+        assert isinstance(module, ModuleType)
+        return module
+    near = difflib.get_close_matches(name, names(package), 1)
+    raise UsageMistake(
+        _("“{name}” is not known here.").format(name=name),
+        hint=_("Did you mean “{near}”?").format(near=near[0])
+        if near
+        else _("Known are: {names}").format(names=", ".join(names(package))),
+    )
+
+
+def knows(package: str, name: str) -> bool:
+    """Whether there is such a kind; asks nobody else when it is one of ours."""
+    return name in ours(package) or name in names(package)
+
+
+def _others(package: str) -> EntryPoints:
+    # Late: reading every installed distribution costs as much as the rest of a plan.
+    from importlib.metadata import entry_points
+
+    return entry_points(group=package)

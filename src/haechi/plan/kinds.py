@@ -26,7 +26,7 @@ def place_kinds() -> tuple[str, ...]:
 @cache
 def source_options(kind: str) -> type[BaseModel] | None:
     """None when there is no such kind."""
-    if kind not in source_kinds():
+    if not plugins.knows(SOURCES, kind):
         return None
     options: type[BaseModel] = plugins.load(SOURCES, kind).Options
     return options

@@ -69,8 +69,8 @@ def _plan(document: Document) -> Plan:
     plan = Plan(
         document=document,
         head=head or Head.model_validate({"name": "-"}),
-        defaults=defaults or Defaults.model_validate({}),
-        server=_one(Server, data, "server", found) or Server.model_validate({}),
+        defaults=defaults or Defaults.model_construct(),
+        server=_one(Server, data, "server", found) or Server.model_construct(),
         vaults=_many(Vault, data, "vault", found, _store_options),
         archives=_many(Archive, data, "archive", found, _store_options),
         services=_services(data, found, defaults),
@@ -181,7 +181,7 @@ def _services(data: Mapping[str, Any], found: Found, defaults: Defaults | None) 
     known = {}
     for name, content in _titled(data, "service", found).items():
         kind = content.get("source")
-        if isinstance(kind, str) and kind not in kinds.source_kinds():
+        if isinstance(kind, str) and kinds.source_options(kind) is None:
             found.mistake(
                 "unknown-source",
                 ("service", name, "source"),
@@ -189,7 +189,7 @@ def _services(data: Mapping[str, Any], found: Found, defaults: Defaults | None) 
                 names=kinds.source_kinds(),
                 word=kind,
             )
-        judged = isinstance(kind, str) and kind in kinds.source_kinds()
+        judged = isinstance(kind, str) and kinds.source_options(kind) is not None
         # Without a known source its own keys cannot be judged; those that all services share can.
         known[name] = content if judged else kinds.split(content, kinds.keys_of(Service))[0]
     made = _many(Service, {"service": known}, "service", found, own)

@@ -91,12 +91,12 @@ class Found:
 
 def gathered(mistakes: list[Mistake]) -> PlanMistake:
     """All of them as one error."""
+    count = plural("{count} mistake in the plan", "{count} mistakes in the plan", len(mistakes))
+    listing = "\n".join(f"  {mistake}" for mistake in mistakes)
     return PlanMistake(
-        plural("{count} mistake in the plan", "{count} mistakes in the plan", len(mistakes))
-        + f" {mistakes[0].file}",
+        f"{count} {mistakes[0].file}:\n{listing}",
         hint=_("Mend what is listed and look again with: haechi plan check"),
-        detail="\n".join(str(m) for m in mistakes),
-        mistakes=tuple(m.as_dict() for m in mistakes),
+        mistakes=tuple(mistake.as_dict() for mistake in mistakes),
     )
 
 
