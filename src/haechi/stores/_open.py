@@ -43,7 +43,7 @@ def kind_of(url: str) -> ModuleType:
     """The module whose scheme the address bears: for its `Options`, `build` and documentation."""
     scheme = scheme_of(url)
     kind = _KIND_OF.get(scheme, scheme)
-    if kind not in plugins.names(PACKAGE) or kind == "wrappers":
+    if not plugins.knows(PACKAGE, kind) or kind == "wrappers":
         raise UsageMistake(
             _("“{scheme}:” is not a kind of storage that is known here.").format(scheme=scheme),
             hint=_("Known are a path and: {schemes}").format(schemes=", ".join(known_schemes())),
