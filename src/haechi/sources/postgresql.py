@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from haechi.events import Reporter
 from haechi.model import RestorePoint
 from haechi.places._base import Place
+from haechi.places._open import open_place
 from haechi.sources._base import Capture, PartReader, Probe, Restored, Source, Wanted
-from haechi.sources._postgresql import capture, catalog
+from haechi.sources._postgresql import beside, capture, catalog, dump, restore
+from haechi.sources._postgresql.beside import Beside
 from haechi.sources._postgresql.options import Options, Target
 from haechi.sources._postgresql.server import Server
 
@@ -63,4 +65,33 @@ class PostgreSQL:
     def restore(
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
     ) -> Restored:
-        raise AssertionError  # comes with the next commit
+        target = Target.model_validate(wanted.target)
+        server = self.target_server(target)
+        chosen = restore.items(point, parts, wanted)
+        under_way = restore.Restore(server, point, target, wanted, reporter)
+        return under_way.run(chosen, None if wanted.only else parts.get(dump.GLOBALS))
+
+    def target_server(self, target: Target) -> Server:
+        """Where a restore with these options goes: a server of its own, or the service's."""
+        if not target.elsewhere:
+            return self.server()
+        place = open_place(target.at) if target.at else self.place
+        return Server(place, target.address(), target.maintenance, target.bindir, target.run_as)
+
+    def swap(self, database: str) -> str:
+        """Put what came back beside this database in its place; gives back the name under which the old one is
+        kept until `finish`."""
+        return beside.swap(self.server(), database)
+
+    def undo(self, database: str) -> str:
+        """Put the old database back in its place; what had replaced it lies beside again."""
+        return beside.undo(self.server(), database)
+
+    def finish(self, database: str) -> list[str]:
+        """Remove what lies beside this database, old or come back; gives back what is gone."""
+        return beside.finish(self.server(), database)
+
+    def lying_beside(self) -> list[Beside]:
+        """What restores have left beside the databases, oldest first."""
+        with self.server().administration() as session:
+            return beside.marked(session)

@@ -10,6 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from haechi.errors import HaechiError
+from haechi.sources._base import Comparison
+from haechi.sources._postgresql.server import Server
+
+_PATIENCE = 300.0
 _EXPECTATION = re.compile(r"\s*(>=|<=|<>|!=|==?|>|<)?\s*(.*?)\s*", re.DOTALL)
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -26,10 +31,11 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 class Check(BaseModel):
     """`{ sql = "select count(*) from tenants", expect = "> 0" }`"""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)  # what a plan says besides is not for us
 
     sql: str
     expect: str = Field("not empty", description='"> 0", "= done", "42", "empty", "not empty"')
+    contains: str | None = None
     database: str | None = Field(None, description="Which database it asks; by default every one restored")
 
     @field_validator("expect", mode="before")
@@ -37,7 +43,30 @@ class Check(BaseModel):
     def _as_text(cls, value: object) -> object:
         if isinstance(value, bool):
             return "t" if value else "f"
-        return str(value) if isinstance(value, int | float) else value
+        return "not empty" if value is None else str(value)
+
+
+def ask(server: Server, database: str, check: Check) -> Comparison:
+    """Put the question to a restored database. A query that fails does not hold."""
+    what = f"{database}: {check.sql}"
+    expected = check.expect if check.contains is None else f"contains {check.contains}"
+    # By itself and not in a session of ours: whatever is in the text, it ends with this call.
+    clients = server.clients[0]
+    argv = [clients.program("psql"), "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--no-password"]
+    argv += [
+        "--record-separator-zero",
+        "--field-separator-zero",
+        "--set=ON_ERROR_STOP=1",
+        f"--command={check.sql}",
+    ]
+    env = {**server.address.env(database), "PGCLIENTENCODING": "UTF8"}
+    try:
+        said = server.place.run(argv, env=env, user=server.run_as, deadline=_PATIENCE).stdout
+    except HaechiError as problem:
+        return Comparison(what, expected, problem.message)
+    found = said.split(b"\0")[0].decode(errors="replace") if said else None
+    good = holds(check.expect, found) if check.contains is None else check.contains in (found or "")
+    return Comparison(what, expected, expected if good else found)
 
 
 def holds(expect: str, found: str | None) -> bool:

@@ -68,7 +68,6 @@ class Options(_Server):
     facts: Literal["sampled", "full", "counts", "none"] = Field(
         "sampled", description="What is counted under the dump's snapshot, to compare with after a restore"
     )
-    checks: tuple[Check, ...] = Field((), description="Queries that must hold after a restore")
 
     @model_validator(mode="before")
     @classmethod
@@ -107,6 +106,7 @@ class Target(_Server):
     )
     database: str | None = Field(None, description="Name of the new database; it must not exist yet")
     roles: dict[str, str] = Field(default_factory=dict, description="Owners by new names: { old = 'new' }")
+    checks: tuple[Check, ...] = Field((), description="Queries that must hold in what came back")
     owners: bool = Field(
         True, description="Keep owners and privileges; without, all belongs to the user who restores"
     )
