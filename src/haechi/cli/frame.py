@@ -206,21 +206,23 @@ def root() -> Root:
 
 def dispatch(argv: list[str]) -> int:
     """Carry out this command line. Raises HaechiError, also for what was mistyped."""
-    if argv == ["--version"]:
-        argv = ["version"]
+    command = root()
     if COMPLETE_VARIABLE in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
+        command.main([], prog_name="haechi", complete_var=COMPLETE_VARIABLE)  # ends the process
+    if argv == ["--version"]:
+        argv = ["version"]
     try:
-        result = root().main(
-            argv or ["--help"], prog_name="haechi", complete_var=COMPLETE_VARIABLE, standalone_mode=False
-        )
+        # Not by `command.main`: it takes every broken pipe for a lost reader, and swallows Ctrl-C.
+        with command.make_context("haechi", argv or ["--help"]) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
     except typer.TyperException as mistake:
         raise mistakes.in_our_words(mistake) from None
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    return result if isinstance(result, int) else 0
+    return 0
 
 
 def _unknown(name: str, known: list[str]) -> HaechiError:

@@ -53,7 +53,7 @@ class PlainLines:
     def _advanced(self, event: StepAdvanced) -> None:
         step = self._steps.get(event.step)
         moment = clock.monotonic()
-        if step is None or not event.done or moment - step.told < _EVERY:
+        if step is None or event.done in (0, event.total) or moment - step.told < _EVERY:
             return
         step.told = moment
         passed = moment - step.began
@@ -65,8 +65,8 @@ class PlainLines:
                 percent=min(100, event.done * 100 // event.total),
             )
             left = passed * (event.total - event.done) / event.done
-            if left > 0:
-                said += ", " + _("{time} left").format(time=amounts.duration(left))
+            if left >= 1:
+                said += ", " + _("{time} left").format(time=amounts.duration(round(left)))
         if step.unit == "bytes":
             said += ", " + amounts.rate(event.done, passed)
         self._write(step.depth, f"{step.title}: {said}")

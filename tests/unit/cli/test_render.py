@@ -1,0 +1,209 @@
+"""Sizes, durations, widths, JSON and the three ways to show progress."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from rich.console import Console
+
+from haechi import clock, i18n
+from haechi.cli.render import amounts
+from haechi.cli.render.bars import Bars
+from haechi.cli.render.jsonlines import JsonLines
+from haechi.cli.render.jsontext import as_json
+from haechi.cli.render.lines import PlainLines
+from haechi.cli.render.terminal import console, table
+from haechi.cli.render.width import cut, pad, two_columns, width, wrap
+from haechi.credentials import Secret
+from haechi.errors import Status
+from haechi.events import Listener, Reporter
+from haechi.model import Outcome
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.00 kB"),
+        (1317e6, "1.32 GB"),
+        (999_600, "1.00 MB"),
+        (25e15, "25.0 PB"),
+    ],
+)
+def test_sizes(count: float, expected: str) -> None:
+    assert amounts.size(count) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.04, "0.0 s"),
+        (9.9, "9.9 s"),
+        (9.96, "10 s"),
+        (4, "4 s"),
+        (59.7, "1 min"),
+        (200, "3 min 20 s"),
+        (3600, "1 h"),
+        (7500, "2 h 5 min"),
+        (86400 * 3 + 4 * 3600 + 59, "3 d 4 h"),
+        (86400, "1 d"),
+    ],
+)
+def test_durations(seconds: float, expected: str) -> None:
+    assert amounts.duration(seconds) == expected
+
+
+def test_durations_in_korean_and_of_a_timedelta() -> None:
+    i18n.use("ko")
+    assert amounts.duration(timedelta(hours=2, minutes=5)) == "2시간 5분"
+
+
+def test_moments_are_shown_where_the_plan_is() -> None:
+    time = datetime(2025, 3, 1, 17, tzinfo=UTC)
+    assert amounts.moment(time, ZoneInfo("Asia/Seoul")) == "2025-03-02 02:00"
+    assert amounts.exact(time, ZoneInfo("Asia/Seoul")) == "2025-03-02 02:00:00 KST"
+
+
+def test_korean_letters_take_two_columns() -> None:
+    assert width("복구 지점") == 9
+    assert pad("금고", 6) == "금고  "
+    assert cut("복구 지점", 6) == "복구 …"
+    assert cut("vault", 5) == "vault"
+    assert wrap("하나 둘 셋 넷", 7) == ["하나 둘", "셋 넷"]
+    assert list(two_columns([("a", "one two"), ("a-long-term", "three")], 20, left=4)) == [
+        "  a     one two",
+        "  a-long-term",
+        "        three",
+    ]
+
+
+def test_a_table_fits_in_80_columns() -> None:
+    made = table("복구 지점", "size", "where", whole=(0,), right=(1,))
+    made.add_row("20250301T020000Z-문서-ab12", "1.32 GB", "금고 " * 40)
+    out = io.StringIO()
+    console(out, None).print(made)
+    lines = out.getvalue().splitlines()
+    assert max(map(width, lines)) <= 80
+    assert "20250301T020000Z-문서-ab12" in lines[1]
+    assert width(lines[1].partition("금고")[0]) == width(lines[0].partition("where")[0])
+
+
+@dataclass(frozen=True)
+class Thing:
+    when: datetime
+    took: timedelta
+    path: Path
+    key: Secret
+    outcome: Outcome
+    status: Status
+    kinds: frozenset[str]
+    digest: bytes
+
+
+def test_json_of_our_values() -> None:
+    thing = Thing(
+        datetime(2025, 3, 1, tzinfo=UTC), timedelta(minutes=1), Path("/x"), Secret("tooth"), Outcome.PARTIAL,
+        Status.LOCKED, frozenset({"b", "a"}), b"\xff",
+    )  # fmt: skip
+    assert json.loads(as_json({"things": (thing,), "말": "한국어"})) == {
+        "things": [
+            {
+                "when": "2025-03-01T00:00:00+00:00",
+                "took": 60.0,
+                "path": "/x",
+                "key": "Secret(********)",
+                "outcome": "partial",
+                "status": 11,
+                "kinds": ["a", "b"],
+                "digest": "ff",
+            }
+        ],
+        "말": "한국어",
+    }
+
+
+class SlowClock:
+    """Goes on only when a test says so."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2025, 3, 1, tzinfo=UTC) + timedelta(seconds=self.passed)
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.passed
+
+    def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+
+
+@contextmanager
+def minute(listener: Listener) -> Iterator[None]:
+    """A backup of one minute with a step inside, and a thing worth knowing."""
+    with clock.using(SlowClock()):
+        reporter = Reporter(listener)
+        with reporter.step("Backing up postgres", 600) as step:
+            within = reporter.within(step)
+            with within.step("문서.dump", 300) as inner:
+                for _second in range(30):
+                    inner.advance(10)
+                    step.advance(20)
+                    clock.sleep(1)
+            with within.step("brief"):
+                pass
+            within.warn("[odd] thing")
+            clock.sleep(30)
+        with pytest.raises(ValueError), reporter.step("checking"):
+            clock.sleep(2)
+            raise ValueError("no")
+    yield
+
+
+def test_plain_lines_are_few() -> None:
+    out = io.StringIO()
+    with minute(PlainLines(out)):
+        assert out.getvalue().splitlines() == [
+            "  문서.dump: 110 B of 300 B (36 %), 17 s left, 11 B/s",
+            "Backing up postgres: 220 B of 600 B (36 %), 17 s left, 22 B/s",
+            "  문서.dump: 210 B of 300 B (70 %), 9 s left, 10 B/s",
+            "Backing up postgres: 420 B of 600 B (70 %), 9 s left, 21 B/s",
+            "  문서.dump: 300 B, 30 s, 10 B/s",
+            "Warning: [odd] thing",
+            "Backing up postgres: 600 B, 1 min, 10 B/s",
+            "checking: failed after 2.0 s",
+        ]
+
+
+def test_json_lines_say_it_all() -> None:
+    out = io.StringIO()
+    with minute(JsonLines(out)):
+        events = [json.loads(line) for line in out.getvalue().splitlines()]
+    kinds = [event["event"] for event in events]
+    assert set(kinds) == {"step-started", "step-advanced", "step-ended", "warning"}
+    first, second = (event for event in events if event["event"] == "step-started" and event["total"])
+    assert (second["parent"], second["unit"], second["title"]) == (first["step"], "bytes", "문서.dump")
+    assert [event["error"] for event in events if event["event"] == "step-ended"] == ["", "", "", "no"]
+    assert events[-1]["time"] == "2025-03-01T00:01:02+00:00"
+
+
+def test_bars_leave_a_line_for_each_step() -> None:
+    out = io.StringIO()
+    with Bars(Console(file=out, force_terminal=False, width=80, color_system=None)) as bars, minute(bars):
+        pass
+    kept = [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]
+    assert kept == [
+        "  ✓ 문서.dump: 300 B, 30 s, 10 B/s",
+        "Warning: [odd] thing",
+        "✓ Backing up postgres: 600 B, 1 min, 10 B/s",
+        "✗ checking: failed after 2.0 s",
+    ]
