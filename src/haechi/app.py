@@ -78,7 +78,7 @@ class Home:
             keep=entry.keep,
             promise=entry.promise,
             tags=entry.tags,
-            checks=entry.checks,
+            checks=entry.checks_as_data,
         )
 
     def services(self, names: Sequence[str] | None = None) -> list[Service]:

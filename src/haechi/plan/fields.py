@@ -4,8 +4,6 @@ Each reads the short form that a person writes and gives the typed value that op
 is said as what was expected.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, Literal

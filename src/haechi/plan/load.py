@@ -82,6 +82,10 @@ def _plan(document: Document) -> Plan:
         hosts=_many(Host, data, "host", found),
         contacts=_contacts(data, found),
     )
+    for service in plan.services.values():
+        service._keep = {
+            where: plan.keep(service.name, where) for where in service.everywhere if where in plan.kept
+        }
     references.check(plan, found)
     sense.check(plan, found)
     found.settle()
@@ -199,7 +203,7 @@ def _services(data: Mapping[str, Any], found: Found, defaults: Defaults | None) 
 def _with_defaults(service: Service, defaults: Defaults | None) -> Service:
     if defaults is None:
         return service
-    missing = defaults.model_fields_set - service.model_fields_set - {"keep"}
+    missing = defaults.model_fields_set - service.model_fields_set - {"keep"}  # that comes last of four
     return service.model_copy(update={field: getattr(defaults, field) for field in missing})
 
 

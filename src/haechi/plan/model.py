@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from haechi.model import Keep, Promise
+from haechi.model import Keep
 from haechi.plan.document import Document
 from haechi.plan.mistakes import Mistake
 from haechi.plan.people import Checklist, Contact, Notify
@@ -61,6 +61,11 @@ class Plan:
         return self.server.parallel
 
     @property
+    def journal_url(self) -> str | None:
+        """Where the journal is, fetched now: it may hold a password. None is this host's own."""
+        return self.server.journal.fetch().reveal() if self.server.journal else None
+
+    @property
     def path(self) -> Path:
         return Path(self.document.path)
 
@@ -85,15 +90,11 @@ class Plan:
         protected = self.services[service]
         said = (
             protected.keep_at(destination),
-            protected.keep,
+            protected.keep_,
             self.kept[destination].keep,
             self.defaults.keep,
         )
         return next((keep for keep in said if keep is not None), Keep())
-
-    def promise(self, service: str) -> Promise:
-        """What is promised for it; an empty promise when nothing is."""
-        return self.services[service].promise or Promise()
 
     def layout(self, service: str, archive: str) -> str:
         """The names of this service's files in an archive (`archive.nas`)."""

@@ -1,7 +1,5 @@
 """The tables of a plan that concern people: who is told, who is called, what is looked at by hand."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator

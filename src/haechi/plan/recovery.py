@@ -1,7 +1,5 @@
 """The tables of a plan that concern coming back: sets, scenarios, guarded commands; and the hosts that work."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

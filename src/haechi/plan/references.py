@@ -10,7 +10,7 @@ from haechi.plan import kinds
 from haechi.plan.mistakes import Found
 from haechi.plan.model import Plan
 from haechi.plan.positions import Key
-from haechi.plan.sections import Copying, Drilling, Kept, Service, Toward, Verifying
+from haechi.plan.sections import Archive, Copying, Drilling, Kept, Service, Toward, Verifying
 from haechi.plan.steps import Check
 
 
@@ -47,8 +47,11 @@ def check(plan: Plan, found: Found) -> None:
     names = _Names(plan, found)
     for name, service in plan.services.items():
         _service(plan, service, ("service", name), names)
-    for full, kept in plan.kept.items():
-        _kept(plan, kept, tuple(full.split(".", 1)), found)
+    for name, vault in plan.vaults.items():
+        _address(vault, ("vault", name), found)
+    for name, archive in plan.archives.items():
+        _address(archive, ("archive", name), found)
+        _layout(plan, archive.layout, archive, ("archive", name, "layout"), found)
     _defaults(plan, names)
     _recovery(plan, names)
     _people(plan, names)
@@ -102,7 +105,7 @@ def _towards(plan: Plan, entries: Iterable[Toward | Copying], key: Key, names: _
             if entry.to.startswith("vault."):
                 names.found.mistake("wrong-value", (*where, "layout"), _("a vault has no layout."))
             elif archive:
-                _layout(plan, entry.layout, archive.suffix, archive.tiers, (*where, "layout"), names.found)
+                _layout(plan, entry.layout, archive, (*where, "layout"), names.found)
 
 
 def _rehearsals(rules: Iterable[Verifying | Drilling], key: Key, names: _Names, there: Iterable[str]) -> None:
@@ -118,7 +121,7 @@ def _defaults(plan: Plan, names: _Names) -> None:
         _rehearsals(getattr(plan.defaults, rule), ("defaults", rule), names, names.kept)
 
 
-def _kept(plan: Plan, kept: Kept, key: Key, found: Found) -> None:
+def _address(kept: Kept, key: Key, found: Found) -> None:
     if kinds.store_options(kept.url) is None:
         found.mistake(
             "unknown-scheme",
@@ -128,16 +131,14 @@ def _kept(plan: Plan, kept: Kept, key: Key, found: Found) -> None:
                 schemes=", ".join(kinds.store_schemes())
             ),
         )
-    archive = plan.archives.get(str(key[1])) if key[0] == "archive" else None
-    if archive:
-        _layout(plan, archive.layout, archive.suffix, archive.tiers, (*key, "layout"), found)
 
 
-def _layout(plan: Plan, layout: str, suffix: str, tiers: tuple[str, ...], key: Key, found: Found) -> None:
+def _layout(plan: Plan, layout: str, archive: Archive, key: Key, found: Found) -> None:
     from haechi.archive.layout import Layout
 
+    suffix = archive.encryption.suffix if archive.encryption else ""
     try:
-        Layout(layout, plan.zone, suffix=suffix, tiers=tiers)
+        Layout(layout, plan.zone, suffix=suffix, tiers=archive.tiers)
     except HaechiError as problem:
         found.mistake("layout", key, f"{problem.message} {problem.hint}".strip())
 

@@ -2,17 +2,19 @@
 
 A service, a vault and an archive have keys that all of their kind share, here, and keys that belong to the kind of
 source or storage in use: those are that plugin's `Options`, and end up in `options`.
+
+Annotations here are evaluated at once: that spares Pydantic compiling a thousand strings at every start.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from haechi.archive.encryption import Encryption
 from haechi.credentials import SecretSource
 from haechi.i18n import _
-from haechi.model import Keep
+from haechi.model import Keep, Promise
 from haechi.plan.fields import (
     Duration,
     Hours,
@@ -58,21 +60,6 @@ class Head(Section):
     timezone: Zone = Field("UTC", validate_default=True, description="The time zone of all schedules.")
     language: Literal["en", "ko"] = Field("en", description="The language of messages, alerts and documents.")
     review: When | None = Field(None, description="When people look the plan over.")
-
-
-class Defaults(Section):
-    """[defaults]: what holds for every service that does not say otherwise."""
-
-    promise: Promised | None = Field(None, description="RPO and RTO.")
-    backup: When | None = Field(None, description="When backups are taken.")
-    to: Annotated[tuple[Toward, ...], OneOrMany] = Field((), description="Where backups go.")
-    copy_: Annotated[tuple[Copying, ...], OneOrMany] = Field(
-        (), alias="copy", description="Copies made afterwards."
-    )
-    keep: KeepRule | None = Field(None, description="How long restore points stay.")
-    verify: Annotated[tuple[Verifying, ...], OneOrMany] = Field((), description="When copies are read back.")
-    drill: Annotated[tuple[Drilling, ...], OneOrMany] = Field((), description="When a restore is rehearsed.")
-    deadline: Duration | None = Field(None, description="How long a backup may take.")
 
 
 class _Short(Section):
@@ -129,6 +116,21 @@ class Drilling(_Short):
     )
 
 
+class Defaults(Section):
+    """[defaults]: what holds for every service that does not say otherwise."""
+
+    promise: Promised | None = Field(None, description="RPO and RTO.")
+    backup: When | None = Field(None, description="When backups are taken.")
+    to: Annotated[tuple[Toward, ...], OneOrMany] = Field((), description="Where backups go.")
+    copy_: Annotated[tuple[Copying, ...], OneOrMany] = Field(
+        (), alias="copy", description="Copies made afterwards."
+    )
+    keep: KeepRule | None = Field(None, description="How long restore points stay.")
+    verify: Annotated[tuple[Verifying, ...], OneOrMany] = Field((), description="When copies are read back.")
+    drill: Annotated[tuple[Drilling, ...], OneOrMany] = Field((), description="When a restore is rehearsed.")
+    deadline: Duration | None = Field(None, description="How long a backup may take.")
+
+
 class Price(Section):
     """What the provider asks, for the estimate of the costs."""
 
@@ -177,18 +179,19 @@ class Vault(Kept):
     key: SecretSource = Field(description="The passphrase: { file = … }, { env = … }, { credential = … }.")
 
 
-class Encryption(Section):
+class Encrypt(Section):
     """How an archive's files are sealed, so that stock gpg or age opens them."""
 
-    gpg: SecretSource | None = Field(
-        None, description="A passphrase: symmetric AES-256, opened by stock gpg."
+    gpg: SecretSource | None = Field(None, description="A passphrase: AES-256, opened by stock gpg.")
+    age: Names = Field((), description="Recipients (`age1…`): opened by stock age.")
+    identity: SecretSource | None = Field(
+        None, description="age's key that opens them here, for restores and verification."
     )
-    age: Names = Field((), description="Recipients' public keys: opened by stock age.")
 
     @model_validator(mode="after")
-    def _one_way(self) -> Encryption:
-        if bool(self.gpg) == bool(self.age):
-            raise expected(_("either gpg or age"))
+    def _one_way(self) -> Self:
+        if bool(self.gpg) == bool(self.age) or (self.gpg and self.identity):
+            raise expected(_("either gpg, or age and perhaps its identity"))
         return self
 
 
@@ -205,15 +208,22 @@ class Archive(Kept):
     checksums: Annotated[tuple[Literal["sha256", "md5"], ...], OneOrMany] = Field(
         ("sha256",), description="Checksum files beside each file."
     )
-    encryption: Encryption | None = Field(None, description="Sealed by gpg or age.")
-    latest: bool = Field(False, description="A link `latest` to the newest file.")
+    encrypt: Encrypt | None = Field(None, description="Sealed by gpg or age.")
+    latest: str = Field("", description="A name that always bears the newest file: “backup_latest.sql.gz”.")
 
     @property
-    def suffix(self) -> str:
-        """What encryption adds to a file's name."""
-        if self.encryption is None:
-            return ""
-        return ".gpg" if self.encryption.gpg else ".age"
+    def encryption(self) -> Encryption | None:
+        """As the archive itself takes it."""
+        if self.encrypt is None:
+            return None
+        if self.encrypt.gpg:
+            return Encryption("gpg", passphrase=self.encrypt.gpg)
+        return Encryption("age", recipients=self.encrypt.age, identity=self.encrypt.identity)
+
+    @property
+    def md5(self) -> bool:
+        """Whether MD5 sums are wanted beside SHA-256."""
+        return "md5" in self.checksums
 
 
 class Service(Named):
@@ -225,10 +235,10 @@ class Service(Named):
     )
     about: str = Field("", description="What it is, for the documents.")
     priority: Priority = Field("high", description="What comes first when there is not enough time for all.")
-    promise: Promised | None = Field(None, description="RPO and RTO.")
+    promise: Promised = Field(default=Promise(), description="RPO and RTO.")
     backup: When | None = Field(None, description="When backups are taken; by hand only when there is none.")
     to: Annotated[tuple[Toward, ...], OneOrMany] = Field((), description="Where backups go.")
-    keep: KeepRule | None = Field(None, description="How long restore points stay.")
+    keep_: KeepRule | None = Field(None, alias="keep", description="How long restore points stay.")
     copy_: Annotated[tuple[Copying, ...], OneOrMany] = Field(
         (), alias="copy", description="Copies made afterwards."
     )
@@ -243,6 +253,18 @@ class Service(Named):
     tags: Names = Field((), description="Marks on its restore points.")
     host: str | None = Field(None, description="The host of this plan whose worker takes it.")
     paused: bool = Field(False, description="No schedule starts anything for it.")
+
+    _keep: Mapping[str, Keep] = PrivateAttr(default_factory=dict)
+
+    @property
+    def keep(self) -> Mapping[str, Keep]:
+        """How long its points stay, by destination: everything that was said about it is put together here."""
+        return self._keep
+
+    @property
+    def checks_as_data(self) -> tuple[Mapping[str, Any], ...]:
+        """The checks as operations take them."""
+        return tuple(check.model_dump(exclude_unset=True) for check in self.checks)
 
     @property
     def destinations(self) -> tuple[str, ...]:
@@ -268,6 +290,3 @@ class Service(Named):
         """What this service itself says about that destination; None when it says nothing."""
         rules = [(e.to, e.keep) for e in self.to] + [(e.to, e.keep) for e in self.copy_]
         return next((keep for to, keep in rules if to == destination and keep is not None), None)
-
-
-Defaults.model_rebuild()

@@ -23,7 +23,7 @@ def check(plan: Plan, found: Found) -> None:
 
 
 def _promise(service: Service, key: Key, found: Found) -> None:
-    rpo = service.promise.rpo if service.promise else None
+    rpo = service.promise.rpo
     if rpo is None:
         return
     written = found.lines_of(key)

@@ -1,7 +1,5 @@
 """Single things that are done or asked: checks, hooks, and the steps of a scenario."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
