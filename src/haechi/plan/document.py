@@ -16,6 +16,7 @@ from typing import Any
 
 from haechi.errors import PlanMistake
 from haechi.i18n import _
+from haechi.plan.masking import sounds_secret
 from haechi.plan.mistakes import Found, Mistake, gathered
 from haechi.plan.positions import Key, positions
 
@@ -26,13 +27,15 @@ _END = re.compile(r"\(at end of document\)")
 
 @dataclass(frozen=True)
 class Document:
-    """The file as it was read. `data` has the environment put in; `origins` tells where that was done."""
+    """The file as it was read. `data` has the environment put in."""
 
     path: str
     text: str
     data: Mapping[str, Any]
     found: Found
-    origins: Mapping[Key, str] = field(default_factory=dict)  # the text before the environment was put in
+    hidden: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what the environment put in and is not to be shown
 
     @property
     def digest(self) -> str:
@@ -63,20 +66,20 @@ def parse(text: str, path: str = "haechi.toml", environment: Mapping[str, str] |
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise gathered([_not_toml(str(problem), path, text)]) from None
-    found = Found(path, positions(text))
-    origins: dict[Key, str] = {}
+    hidden: dict[str, str] = {}
+    found = Found(path, positions(text), hidden)
     environment = os.environ if environment is None else environment
-    data = {key: _expanded(value, (key,), environment, found, origins) for key, value in data.items()}
-    return Document(path, text, data, found, origins)
+    data = {key: _expanded(value, (key,), environment, found, hidden) for key, value in data.items()}
+    return Document(path, text, data, found, hidden)
 
 
 def _expanded(
-    value: Any, key: Key, environment: Mapping[str, str], found: Found, origins: dict[Key, str]
+    value: Any, key: Key, environment: Mapping[str, str], found: Found, hidden: dict[str, str]
 ) -> Any:
     if isinstance(value, dict):
-        return {k: _expanded(v, (*key, k), environment, found, origins) for k, v in value.items()}
+        return {k: _expanded(v, (*key, k), environment, found, hidden) for k, v in value.items()}
     if isinstance(value, list):
-        return [_expanded(v, (*key, n), environment, found, origins) for n, v in enumerate(value)]
+        return [_expanded(v, (*key, n), environment, found, hidden) for n, v in enumerate(value)]
     if not isinstance(value, str) or "$" not in value:
         return value
 
@@ -92,12 +95,11 @@ def _expanded(
                 expected=_("a value, or a default as in “${{{name}:-default}}”").format(name=match[2]),
             )
             return match[0]
+        if len(held) > 3 and sounds_secret(match[2]):
+            hidden[held] = f"${{{match[2]}}}"
         return held
 
-    new = _VARIABLE.sub(put_in, value)
-    if new != value:
-        origins[key] = value
-    return new
+    return _VARIABLE.sub(put_in, value)
 
 
 def _not_toml(said: str, path: str, text: str) -> Mistake:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from haechi.errors import PlanMistake
 from haechi.i18n import _, plural
+from haechi.plan.masking import masked
 from haechi.plan.positions import Key
 
 
@@ -40,9 +41,10 @@ class Mistake:
 class Found:
     """Collects what is found while the plan is read; nothing stops at the first one."""
 
-    def __init__(self, file: str, lines: dict[Key, int]):
+    def __init__(self, file: str, lines: Mapping[Key, int], hidden: Mapping[str, str] | None = None):
         self.file = file
         self.lines = lines
+        self._hidden = {} if hidden is None else hidden  # texts that no message may hold
         self.mistakes: list[Mistake] = []
         self.advice: list[Mistake] = []
 
@@ -80,7 +82,15 @@ class Found:
     ) -> Mistake:
         if names and not expected:
             expected = _("one of {names}").format(names=", ".join(sorted(set(names))))
-        return Mistake(kind, self.file, self.line(key), dotted(key), message, expected, nearest(word, names))
+        return Mistake(
+            kind,
+            self.file,
+            self.line(key),
+            dotted(key),
+            masked(message, self._hidden),
+            masked(expected, self._hidden),
+            nearest(word, names),
+        )
 
     def settle(self) -> None:
         """Raise if there is anything to mend."""

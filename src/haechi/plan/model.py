@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from haechi.model import Keep
 from haechi.plan.document import Document
+from haechi.plan.masking import literals, without
 from haechi.plan.mistakes import Mistake
 from haechi.plan.people import Checklist, Contact, Notify
 from haechi.plan.recovery import Guard, Host, Scenario, Server, Set
@@ -69,10 +70,13 @@ class Plan:
     def path(self) -> Path:
         return Path(self.document.path)
 
-    @property
+    @cached_property
     def text(self) -> str:
-        """As it was written, to be kept with every run. Holds no secret that the file itself does not hold."""
-        return self.document.text
+        """As it was written, to be kept with every run; secrets that stand in it are starred."""
+        every = (
+            getattr(self, field.name) for field in fields(self) if field.name not in ("document", "advice")
+        )
+        return without(self.document.text, literals(tuple(every)))
 
     @property
     def digest(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from haechi.i18n import _
+from haechi.plan.masking import literals
 from haechi.plan.mistakes import Found
 from haechi.plan.model import Plan
 from haechi.plan.positions import Key
@@ -19,6 +20,7 @@ def check(plan: Plan, found: Found) -> None:
         _retention(plan, service, key, found)
         _copies(plan, service, key, found)
     _together(plan, found)
+    _in_plain_sight(plan, found)
     _notifiers(plan, found)
 
 
@@ -127,6 +129,23 @@ def _together(plan: Plan, found: Found) -> None:
                 _("“{other}” lies at this address already.").format(other=other),
                 expected=_("an address of its own"),
             )
+
+
+def _in_plain_sight(plan: Plan, found: Found) -> None:
+    tables = {
+        "vault": plan.vaults,
+        "archive": plan.archives,
+        "service": plan.services,
+        "notify": plan.notifiers,
+    }
+    for table, named in tables.items():
+        for name, one in named.items():
+            if set(literals(one)) - plan.document.hidden.keys():
+                found.advise(
+                    "plain-secret",
+                    (table, name),
+                    _("A secret stands in the plan itself; better { file = “…” } or { env = “…” }."),
+                )
 
 
 def _notifiers(plan: Plan, found: Found) -> None:
