@@ -10,7 +10,12 @@ import pytest
 from haechi import i18n
 from tests import servers
 
-pytest_plugins = ["tests.servers.postgres"]
+pytest_plugins = [
+    "tests.servers.postgres",
+    "tests.servers.docker",
+    "tests.servers.ssh",
+    "tests.servers.seaweedfs",
+]
 
 
 @pytest.fixture(autouse=True)

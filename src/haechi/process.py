@@ -52,6 +52,7 @@ class FarEnd(Protocol):
     """The other half of a program that runs elsewhere, behind the client that runs here."""
 
     prologue: bytes  # what the client's standard input must begin with
+    was_cut: bool  # once the client ended: the program did not begin, or not run to an end of its own
 
     def hear(self, line: str) -> str | None:
         """Given each line of standard error; gives back what of it is for people, None for nothing."""
@@ -63,7 +64,7 @@ class FarEnd(Protocol):
         """How the program itself ended, given how its client did."""
 
     def failure(self, said: str) -> HaechiError | None:
-        """What is wrong with the other place, if that is why it failed."""
+        """What is wrong with the other place; None if the program ran there to an end of its own."""
 
 
 class Running:
@@ -223,12 +224,17 @@ class Running:
             detail=self.said,
         )
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether it did not run to an end of its own: the deadline passed, or the place where it ran was lost."""
+        return self._late or (self._far is not None and self._far.was_cut)
+
     def check(self) -> None:
         """Wait, and raise unless it ended well and was fed well."""
         status = self.wait()
         if self._spoiled:
             raise self._spoiled
-        if status != 0 or self._late:
+        if status != 0 or self.was_cut:
             raise self.failure(status)
 
     def close(self) -> None:
@@ -294,8 +300,8 @@ def complete(running: Running, stdin: bytes | None = None, *, check: bool = True
     status = running.wait()
     if feeder:
         feeder.join(_GRACE)
-    if running._late or (check and status != 0):
-        raise running.failure(status)
+    if check or running.was_cut:
+        running.check()
     return Completed(running.argv, status, output, running.said, clock.monotonic() - running.began)
 
 
