@@ -1,7 +1,7 @@
 """The composition root: the one place that builds real parts from the plan.
 
-Everything is built late and once: a list of restore points opens the vault and never a database, and a missing
-driver is an error only for the service that needs it.
+Everything is built late and once: a list of restore points opens the vault and never a database, a missing driver
+is an error only for the service that needs it, and a vault that is away only for who reads it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from haechi import plugins
@@ -19,6 +19,7 @@ from haechi.errors import NotThere
 from haechi.fileio import state_directory
 from haechi.i18n import _
 from haechi.operations.desk import Desk
+from haechi.operations.later import Later
 from haechi.operations.service import PlanRecord, Service
 from haechi.plan.load import load
 from haechi.plan.model import Plan
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from haechi.journal.book import Journal
     from haechi.operations.destination import Destination
     from haechi.operations.into_vault import VaultDestination
+    from haechi.stores._base import Store
     from haechi.vault.repository import Vault
 
 
@@ -41,22 +43,29 @@ class Home:
     """One installation."""
 
     plan: Plan
-    _destinations: dict[str, Destination] = field(default_factory=dict, repr=False)
+    _vaults: dict[str, Vault] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @cached_property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.plan.timezone)
+        return self.plan.zone
+
+    @cached_property
+    def state(self) -> Path:
+        """Where the journal and the locks are."""
+        return Path(self.plan.server.state) if self.plan.server.state else state_directory()
 
     @cached_property
     def journal(self) -> Journal:
         from haechi.journal.book import Journal
 
-        return Journal.open(self.plan.journal_url)
+        return Journal.open(self.plan.journal_url or f"sqlite:///{self.state / 'journal.sqlite'}")
 
     @cached_property
     def desk(self) -> Desk:
-        return Desk(self.journal, state_directory(), PlanRecord(self.plan.text, self.plan.digest))
+        return Desk(self.journal, self.state, PlanRecord(self.plan.text, self.plan.digest))
+
+    # -- services -----------------------------------------------------------------------------------------
 
     def service(self, name: str) -> Service:
         """One service by its name in the plan."""
@@ -66,16 +75,13 @@ class Home:
                 hint=_("It has: {names}").format(names=", ".join(self.plan.services) or "-"),
             )
         entry = self.plan.services[name]
-        from haechi.places._open import open_place
-
-        source = plugins.load("haechi.sources", entry.source).build(name, entry.options, open_place(entry.at))
         return Service(
             name=name,
             kind=entry.source,
-            source=source,
-            destinations=tuple(self.destination(where) for where in entry.destinations),
+            source=self._source(name),
+            destinations=tuple(self.destination(where, name) for where in entry.destinations),
             zone=self.zone,
-            keep=entry.keep,
+            keep={where: self.plan.keep(name, where) for where in entry.destinations},
             promise=entry.promise,
             tags=entry.tags,
             checks=entry.checks_as_data,
@@ -85,42 +91,89 @@ class Home:
         """These services, or all of them, in the plan's order."""
         return [self.service(name) for name in (names or self.plan.services)]
 
-    def destination(self, name: str) -> Destination:
-        """A vault or an archive, opened once."""
-        with self._lock:
-            if name not in self._destinations:
-                kind, _dot, short = name.partition(".")
-                self._destinations[name] = self._vault(short) if kind == "vault" else self._archive(short)
-            return self._destinations[name]
+    def _source(self, name: str) -> Any:
+        """The source with its place; its streams fit the files that the service's archives are to hold."""
+        from haechi.archive.layout import Layout
+        from haechi.places._limited import limited
+        from haechi.places._open import open_place
+
+        entry = self.plan.services[name]
+        kind = plugins.load("haechi.sources", entry.source)
+        layouts = [self.plan.layout(name, w) for w in entry.destinations if w.startswith("archive.")]
+        forms = {form for layout in layouts if (form := Layout(layout, self.zone).ending.form)}
+        place = open_place(entry.at)
+        if entry.deadline:
+            place = limited(place, entry.deadline.total_seconds())
+        options = kind.fitted(entry.options, forms) if hasattr(kind, "fitted") else entry.options
+        return kind.build(name, options, place)
+
+    # -- vaults and archives ------------------------------------------------------------------------------
+
+    @property
+    def destinations(self) -> list[str]:
+        """The full names of the plan's vaults and archives."""
+        return list(self.plan.kept)
+
+    def destination(self, name: str, service: str = "") -> Destination:
+        """A vault or an archive, opened when it is first used. A service may have names of its own in an archive."""
+        kind, _dot, short = name.partition(".")
+        build: Callable[[], Destination] = (
+            (lambda: self._vault_destination(short))
+            if kind == "vault"
+            else lambda: self._archive(short, service)
+        )
+        return Later(name, build)
 
     def vault(self, name: str) -> Vault:
-        """The vault of this name, opened with its key."""
-        destination = self.destination(f"vault.{name}")
-        assert hasattr(destination, "vault")
-        vault: Vault = destination.vault
-        return vault
+        """The vault of this name, opened once with its key."""
+        from haechi.vault.repository import Vault
+
+        with self._lock:
+            if name not in self._vaults:
+                self._vaults[name] = Vault.open(
+                    self.store(f"vault.{name}"), self._vault_plan(name).key.fetch()
+                )
+            return self._vaults[name]
 
     def create_vault(self, name: str) -> Vault:
         """Make the vault that the plan names. Raises AlreadyThere when it is there."""
-        from haechi.stores._open import open_store
         from haechi.vault.repository import Vault
 
-        entry = self.plan.vaults[name]
-        return Vault.create(open_store(entry.url, entry.options), entry.key.fetch())
+        return Vault.create(self.store(f"vault.{name}"), self._vault_plan(name).key.fetch())
 
-    def _vault(self, name: str) -> VaultDestination:
+    def store(self, name: str) -> Store:
+        """The storage under a vault or an archive."""
+        from haechi.stores._open import open_store
+
+        entry = self.plan.kept[name]
+        return open_store(entry.url, entry.options)
+
+    def _vault_plan(self, name: str) -> Any:
+        if name not in self.plan.vaults:
+            raise NotThere(
+                _("The plan has no vault “{name}”.").format(name=name),
+                hint=_("It has: {names}").format(names=", ".join(self.plan.vaults) or "-"),
+            )
+        return self.plan.vaults[name]
+
+    def _vault_destination(self, name: str) -> VaultDestination:
         from haechi.operations.into_vault import VaultDestination
-        from haechi.stores._open import open_store
-        from haechi.vault.repository import Vault
 
-        entry = self.plan.vaults[name]
-        return VaultDestination(
-            f"vault.{name}", Vault.open(open_store(entry.url, entry.options), entry.key.fetch())
-        )
+        return VaultDestination(f"vault.{name}", self.vault(name))
 
-    def _archive(self, name: str) -> Archive:
+    def _archive(self, name: str, service: str) -> Archive:
         from haechi.archive.archive import Archive
-        from haechi.stores._open import open_store
 
         entry = self.plan.archives[name]
-        return Archive(f"archive.{name}", open_store(entry.url, entry.options), entry.layout, zone=self.zone)
+        full = f"archive.{name}"
+        return Archive(
+            full,
+            self.store(full),
+            self.plan.layout(service, full) if service else entry.layout,
+            zone=self.zone,
+            service=service,
+            tiers=entry.tiers,
+            latest=entry.latest,
+            md5=entry.md5,
+            encryption=entry.encryption,
+        )

@@ -103,6 +103,10 @@ class Archive:
             self._refresh(service, reporter)
         return freed
 
+    def free_space(self, reporter: Reporter) -> int:
+        """Nothing: removing a file gave its space back."""
+        return 0
+
     def settle(self, decisions: Sequence[Decision]) -> None:
         """Make the tiers agree with what retention decided: a point that stays as its week's leaves `daily/`."""
         removal.settle(self._catalogue, decisions)

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol
 
 from haechi.events import Reporter
 from haechi.model import Copy, PartInfo, RestorePoint
+from haechi.retention import Decision
 
 
 class Intake(Protocol):
@@ -53,6 +54,9 @@ class Destination(Protocol):
 
     def free_space(self, reporter: Reporter) -> int:
         """Give back what no point needs any more, where letting go did not; how many bytes came free."""
+
+    def settle(self, decisions: Sequence[Decision]) -> None:
+        """Take up what retention decided about points that stay, such as the tier in which their files lie."""
 
     def hold(self, point: RestorePoint, held: bool) -> None:
         """Put a hold on a point, or lift it: a held point never expires."""

@@ -16,6 +16,7 @@ from haechi.errors import Damaged
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Copy, PartInfo, RestorePoint
+from haechi.retention import Decision
 from haechi.vault import check, prune
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
@@ -77,6 +78,9 @@ class VaultDestination:
 
     def free_space(self, reporter: Reporter) -> int:
         return prune.execute(self.vault, prune.plan(self.vault), reporter).freed
+
+    def settle(self, decisions: Sequence[Decision]) -> None:
+        """Nothing: a snapshot lies in no tier."""
 
     def hold(self, point: RestorePoint, held: bool) -> None:
         snapshot = self._snapshot(point)

@@ -62,6 +62,7 @@ def plan(service: Service, desk: Desk, reporter: Reporter) -> list[RetentionPlan
 
 def execute(retention: RetentionPlan, desk: Desk, reporter: Reporter) -> Mapping[str, int]:
     """Let go of what the plan says goes; says what came free."""
+    retention.destination.settle(retention.decisions)
     going = retention.going
     if not going:
         return {"points": 0, "bytes": 0}

@@ -1,0 +1,57 @@
+"""A destination that is opened when it is first used: one that is away costs the others nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, BinaryIO
+
+from haechi.events import Reporter
+from haechi.model import RestorePoint
+from haechi.operations.destination import Destination, Intake
+from haechi.retention import Decision
+
+
+class Later:
+    """Satisfies `Destination`; every call may raise what opening raises, and the next one tries again."""
+
+    def __init__(self, name: str, build: Callable[[], Destination]):
+        self.name = name
+        self._build = build
+        self._built: Destination | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def real(self) -> Destination:
+        with self._lock:
+            if self._built is None:
+                self._built = self._build()
+            return self._built
+
+    def intake(self, service: str, reporter: Reporter) -> AbstractContextManager[Intake]:
+        return self.real.intake(service, reporter)
+
+    def points(self, service: str | None = None) -> Sequence[RestorePoint]:
+        return self.real.points(service)
+
+    def describe(self, point: RestorePoint) -> RestorePoint:
+        return self.real.describe(point)
+
+    def open_part(self, point: RestorePoint, part: str) -> BinaryIO:
+        return self.real.open_part(point, part)
+
+    def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
+        return self.real.verify(point, depth, reporter)
+
+    def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
+        return self.real.remove(points, reporter)
+
+    def free_space(self, reporter: Reporter) -> int:
+        return self.real.free_space(reporter)
+
+    def settle(self, decisions: Sequence[Decision]) -> None:
+        self.real.settle(decisions)
+
+    def hold(self, point: RestorePoint, held: bool) -> None:
+        self.real.hold(point, held)
