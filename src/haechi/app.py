@@ -117,12 +117,9 @@ class Home:
     def destination(self, name: str, service: str = "") -> Destination:
         """A vault or an archive, opened when it is first used. A service may have names of its own in an archive."""
         kind, _dot, short = name.partition(".")
-        build: Callable[[], Destination] = (
-            (lambda: self._vault_destination(short))
-            if kind == "vault"
-            else lambda: self._archive(short, service)
-        )
-        return Later(name, build)
+        if kind == "vault":
+            return Later(name, lambda: self._vault_destination(short))
+        return Later(name, lambda: self._archive(short, service))
 
     def vault(self, name: str) -> Vault:
         """The vault of this name, opened once with its key."""

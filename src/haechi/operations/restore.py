@@ -6,7 +6,7 @@ the present state has been saved as a point of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from haechi import clock
@@ -55,6 +55,8 @@ def plan(
     points = locate.gather(sources, service.name, reporter)
     point = locate.choose(points, which, service.zone)
     source = service.destination(point.copies[0].where)
+    if service.checks:
+        wanted = replace(wanted, target={"checks": service.checks, **wanted.target})
     return RestorePlan(service, source.describe(point), source, wanted)
 
 

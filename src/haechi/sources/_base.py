@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from haechi.events import Reporter
 from haechi.model import PartInfo, RestorePoint
@@ -83,7 +83,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Restored:
-    """What came back and where. `swap`, `finish` and `undo` are there when it lies beside the old one."""
+    """What came back and where."""
 
     where: str
     comparisons: tuple[Comparison, ...] = ()
@@ -107,3 +107,38 @@ class Source(Protocol):
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
     ) -> Restored:
         """Bring it back and compare it with the point's facts. On failure what was there before is as it was."""
+
+
+class LyingBeside(Protocol):
+    """Something that came back, or was replaced, and lies beside what is in use."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def of(self) -> str:
+        """Whose place it takes, or had."""
+
+    @property
+    def state(self) -> str:
+        """`restored` waits to be put in place; `before` is what it replaced."""
+
+
+@runtime_checkable
+class Exchangeable(Protocol):
+    """An ability of sources that restore beside: what came back takes the place of the old by name alone.
+
+    The service itself remembers what lies beside, so another process may go on another day.
+    """
+
+    def lying_beside(self) -> Sequence[LyingBeside]:
+        """Oldest first."""
+
+    def swap(self, name: str) -> str:
+        """Put what came back in place of `name`; the name under which the old one is kept."""
+
+    def undo(self, name: str) -> str:
+        """Put the old one back in its place; what had replaced it lies beside again, under the name returned."""
+
+    def finish(self, name: str) -> Sequence[str]:
+        """Remove for good what lies beside `name`; the names that are gone."""

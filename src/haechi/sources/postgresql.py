@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from haechi.events import Reporter
@@ -20,6 +20,14 @@ __all__ = ["Options", "Target", "PostgreSQL", "build"]
 
 def build(name: str, options: Options, place: Place) -> Source:
     return PostgreSQL(name, options, place)
+
+
+def fitted(options: Options, forms: Collection[str]) -> Options:
+    """The same options with streams that archives can hold: an archive of `.sql.gz` wants SQL text. What the plan
+    says itself is left as it is."""
+    if "format" in options.model_fields_set or "sql" not in forms:
+        return options
+    return options.model_copy(update={"format": "plain"})
 
 
 class PostgreSQL:

@@ -1,0 +1,83 @@
+"""`haechi restore`: brings a restore point back, beside what is there."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from haechi.cli.options import DryRun, Point, Service, Where
+from haechi.cli.screen import screen
+from haechi.i18n import N_, _
+
+GROUP = "recover"
+SUMMARY = N_("Bring a restore point back, beside what is there")
+HELP = N_(
+    "What comes back lies beside what is there and is compared with what was counted when it was saved. "
+    "`haechi beside swap` then puts it in place, keeping the old one; `haechi beside undo` takes that back and "
+    "`haechi beside finish` removes the old one for good. With --in-place it goes over what is there at once, after the "
+    "present state has been saved as a restore point of its own."
+)
+
+
+def command(
+    service: Service,
+    only: Annotated[
+        list[str] | None,
+        Argument(metavar="PART", help=N_("Only this: a database, or database:schema.table.")),
+    ] = None,
+    point: Point = "latest",
+    where: Where = None,
+    to: Annotated[
+        list[str] | None,
+        Option(
+            "--to",
+            metavar="KEY=VALUE",
+            help=N_("Somewhere else: url=…, at=docker:NAME, host=…, port=…, user=…, database=NAME."),
+        ),
+    ] = None,
+    swap: Annotated[
+        bool, Option("--swap", help=N_("Put it in place at once if it is what was saved; keep the old one."))
+    ] = False,
+    in_place: Annotated[
+        bool, Option("--in-place", help=N_("Over what is there, after it has been saved."))
+    ] = False,
+    jobs: Annotated[int, Option("--jobs", "-j", min=1, help=N_("How many threads load at once."))] = 2,
+    dry_run: DryRun = False,
+) -> None:
+    from haechi import app
+    from haechi.cli.render import amounts, restores
+    from haechi.errors import NotVerified
+    from haechi.operations import exchange, restore
+    from haechi.sources._base import Wanted
+
+    view = screen()
+    home = app.open_home(view.plan)
+    view.follow_plan(home.plan.language, home.plan.timezone)
+    wanted = Wanted(only=tuple(only or ()), target=restores.target(to or ()), in_place=in_place, jobs=jobs)
+    with view.progress() as reporter:
+        plan = restore.plan(home.service(service), reporter, which=point, copy=where, wanted=wanted)
+    if dry_run:
+        view.answer(restores.plan_as_data(plan), text=lambda: restores.plan(plan, home.zone))
+        return
+    if in_place:
+        view.show(restores.plan(plan, home.zone))
+        view.confirm(
+            _("Everything written to “{service}” since {time} will be replaced.").format(
+                service=service, time=amounts.moment(plan.point.time, home.zone)
+            ),
+            service,
+        )
+    with view.progress() as reporter:
+        brought = restore.execute(plan, home.desk, reporter)
+        swapped = (
+            exchange.swap(plan.service, home.desk, reporter, list(brought.restored.details["databases"]))
+            if swap and brought.restored.equal
+            else {}
+        )
+    view.answer(restores.as_data(brought, swapped), text=lambda: restores.brought(brought, swapped))
+    if not brought.restored.equal:
+        raise NotVerified(
+            _("What came back differs from what was saved; it was not put in place."),
+            hint=_("Look at the differences above; an older point can be restored with --point."),
+        )

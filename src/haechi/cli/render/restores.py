@@ -1,0 +1,173 @@
+"""What is to come back, what came back, and what lies beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from haechi.cli.render import amounts
+from haechi.cli.render.terminal import table
+from haechi.errors import UsageMistake
+from haechi.i18n import N_, _
+from haechi.operations.restore import Brought, RestorePlan
+from haechi.sources._base import LyingBeside
+
+_SHOWN = 12  # differences; the rest is counted
+_BESIDE = {
+    "restored": N_("came back, waits to be put in place"),
+    "part": N_("a part that came back"),
+    "before": N_("was replaced, is kept"),
+    "under way": N_("a restore under way, or one that was cut off"),
+}
+
+
+def target(pairs: Sequence[str]) -> dict[str, str]:
+    """`--to key=value` as the source's options for a target."""
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageMistake(
+                _("“{pair}” is not KEY=VALUE.").format(pair=pair),
+                hint=_("For example: --to database=shop_test"),
+            )
+        found[key.replace("-", "_")] = value
+    return found
+
+
+def plan(planned: RestorePlan, zone: tzinfo | None) -> RenderableType:
+    """What would be done."""
+    made = table("", "")
+    made.show_header = False
+    point = planned.point
+    made.add_row(_("restore point"), point.id)
+    made.add_row(_("state of"), f"{amounts.exact(point.time, zone)} ({amounts.ago(point.time)})")
+    made.add_row(_("read from"), planned.source.name)
+    made.add_row(_("parts"), ", ".join(planned.wanted.only) or ", ".join(part.name for part in point.parts))
+    made.add_row(
+        _("goes"),
+        _("over what is there, after that has been saved")
+        if planned.wanted.in_place
+        else _("beside what is there"),
+    )
+    return made
+
+
+def plan_as_data(planned: RestorePlan) -> dict[str, object]:
+    return {
+        "point": planned.point.id,
+        "time": planned.point.time,
+        "from": planned.source.name,
+        "only": planned.wanted.only,
+        "in_place": planned.wanted.in_place,
+    }
+
+
+def brought(done: Brought, swapped: Mapping[str, str]) -> RenderableType:
+    """What came back, whether it is what was saved, and the next step."""
+    lines: list[RenderableType] = [_verdict(done)]
+    different = [c for c in done.restored.comparisons if not c.equal]
+    if different:
+        made = table(_("what"), _("saved"), _("came back"))
+        for comparison in different[:_SHOWN]:
+            made.add_row(comparison.what, str(comparison.expected), str(comparison.found))
+        lines.append(made)
+        if len(different) > _SHOWN:
+            lines.append(Text(_("… and {count} more").format(count=len(different) - _SHOWN)))
+    if done.safety:
+        lines.append(
+            Text(
+                _(
+                    "The state before is kept as {point}: haechi restore {service} --point {point} --in-place"
+                ).format(point=done.safety.id, service=done.point.service)
+            )
+        )
+    if swapped:
+        lines.append(Text("\n".join(_swapped_lines(done.point.service, swapped))))
+    elif done.restored.equal and done.restored.details.get("beside"):
+        service = done.point.service
+        lines.append(
+            Text(
+                _("Put it in place with: haechi beside swap {service}").format(service=service)
+                + "\n"
+                + _("Or remove it with: haechi beside finish {service}").format(service=service)
+            )
+        )
+    return Group(*lines)
+
+
+def as_data(done: Brought, swapped: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "point": done.point.id,
+        "where": done.restored.where,
+        "equal": done.restored.equal,
+        "compared": len(done.restored.comparisons),
+        "differences": [
+            {"what": c.what, "saved": c.expected, "found": c.found}
+            for c in done.restored.comparisons
+            if not c.equal
+        ],
+        "seconds": done.seconds,
+        "details": done.restored.details,
+        "swapped": swapped,
+        "safety": done.safety.id if done.safety else None,
+    }
+
+
+def beside(found: Sequence[LyingBeside]) -> RenderableType:
+    made = table(_("database"), _("of"), _("state"), whole=(0, 1))
+    for one in found:
+        made.add_row(one.name, one.of, Text(_(_BESIDE.get(one.state, one.state))))
+    return made if made.row_count else _("Nothing lies beside.")
+
+
+def swapped(service: str, kept: Mapping[str, str]) -> str:
+    return "\n".join(_swapped_lines(service, kept))
+
+
+def undone(moved: Mapping[str, str]) -> str:
+    return "\n".join(
+        _("{name} is the old one again; what had replaced it lies beside as {other}.").format(
+            name=name, other=other
+        )
+        for name, other in moved.items()
+    )
+
+
+def _verdict(done: Brought) -> Text:
+    took = amounts.duration(done.seconds)
+    count = len(done.restored.comparisons)
+    if not done.restored.equal:
+        return Text(
+            _("{where} came back in {took}, but differs from what was saved:").format(
+                where=done.restored.where, took=took
+            ),
+            style="bold red",
+        )
+    if not count:
+        return Text(
+            _(
+                "{where} came back in {took}. Nothing was counted when it was saved, so nothing was compared."
+            ).format(where=done.restored.where, took=took),
+            style="yellow",
+        )
+    return Text(
+        _("{where} came back in {took}, and all {count} comparisons agree.").format(
+            where=done.restored.where, took=took, count=count
+        ),
+        style="green",
+    )
+
+
+def _swapped_lines(service: str, kept: Mapping[str, str]) -> list[str]:
+    return [
+        *(
+            _("{name} is in place; the old one is kept as {kept}.").format(name=name, kept=old)
+            for name, old in kept.items()
+        ),
+        _("Take it back with: haechi beside undo {service}").format(service=service),
+        _("Remove the old one for good with: haechi beside finish {service}").format(service=service),
+    ]
