@@ -10,6 +10,7 @@ from __future__ import annotations
 import gettext
 import locale
 import os
+import re
 from pathlib import Path
 
 LANGUAGES = ("en", "ko")
@@ -40,7 +41,10 @@ def from_environment() -> str:
 
 
 def _(message: str) -> str:
-    return _catalog.gettext(message) if message else ""
+    if not message:
+        return ""
+    found = _catalog.gettext(message)
+    return _Korean(found) if _language == "ko" else found
 
 
 def plural(one: str, many: str, count: int) -> str:
@@ -50,3 +54,28 @@ def plural(one: str, many: str, count: int) -> str:
 
 def N_(message: str) -> str:
     return message
+
+
+class _Korean(str):
+    """A message whose particles fit what is filled in: “금고를”, “보관소가” and not “금고을(를)”."""
+
+    __slots__ = ()
+
+    def format(self, *values: object, **named: object) -> str:
+        return _PARTICLE.sub(_fitting, super().format(*values, **named))
+
+
+# After a Latin letter both stay, as one writes when the word's sound is not known.
+_PARTICLE = re.compile(r"([가-힣0-9])([”’\"'`)\]}]*)(을\(를\)|이\(가\)|은\(는\)|과\(와\)|\(으\)로|\(이\))")
+_WITHOUT = {"을(를)": "를", "이(가)": "가", "은(는)": "는", "과(와)": "와", "(으)로": "로", "(이)": ""}
+_WITH = {"을(를)": "을", "이(가)": "이", "은(는)": "은", "과(와)": "과", "(으)로": "으로", "(이)": "이"}
+_DIGITS = "영일이삼사오육칠팔구"
+_RIEUL = 8  # 로 follows a final ㄹ as it follows a vowel
+
+
+def _fitting(found: re.Match[str]) -> str:
+    letter, closing, particle = found.groups()
+    syllable = _DIGITS[int(letter)] if letter.isdigit() else letter
+    final = (ord(syllable) - ord("가")) % 28
+    bare = final == 0 or (final == _RIEUL and particle == "(으)로")
+    return letter + closing + (_WITHOUT if bare else _WITH)[particle]

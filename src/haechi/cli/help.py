@@ -14,12 +14,17 @@ from haechi.i18n import N_, _
 
 _EVERYWHERE = ("plan", "lang", "json", "quiet", "verbose", "no_color", "yes", "help")
 _TYPES = {"int": N_("NUMBER"), "float": N_("NUMBER"), "Path": N_("PATH"), "str": N_("TEXT")}
+# What commands call their values with `metavar=`; here only to be translated.
+_PLACEHOLDERS = (
+    *(N_("FILE"), N_("LANG"), N_("OPERATION"), N_("POINT"), N_("RUN")),
+    *(N_("SERVICE"), N_("SHELL"), N_("WHERE")),
+)
 
 
 def of_root(command: Any, context: Any, verbs: Mapping[str, Any], groups: Mapping[str, str]) -> str:
     """What `haechi --help` shows: every verb in one line, grouped by what it is good for."""
     lines = [
-        _heading(_("Usage:")) + f" haechi {_('COMMAND [OPTIONS]')}",
+        _heading(_("Usage:")) + " haechi " + _("COMMAND [OPTIONS]"),
         "",
         *wrap(
             _("Disaster recovery as code: one plan says what is promised; Haechi keeps it and proves it."),
@@ -40,7 +45,7 @@ def of_root(command: Any, context: Any, verbs: Mapping[str, Any], groups: Mappin
 
 def of_group(command: Any, context: Any) -> str:
     """The help of a verb that has verbs of its own."""
-    lines = [_heading(_("Usage:")) + f" {context.command_path} {_('COMMAND [OPTIONS]')}", ""]
+    lines = [" ".join((_heading(_("Usage:")), context.command_path, _("COMMAND [OPTIONS]"))), ""]
     lines += _story(command)
     rows = [(name, _said(sub.help)) for name, sub in command.commands.items() if not sub.hidden]
     lines += _section(_("Commands"), rows)

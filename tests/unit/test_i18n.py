@@ -1,0 +1,55 @@
+"""Two languages: which one is spoken, and Korean that reads as if a person had written it."""
+
+from __future__ import annotations
+
+import pytest
+
+from haechi import i18n
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "en"),
+        ({"LANG": "ko_KR.UTF-8"}, "ko"),
+        ({"LANG": "ko_KR.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "en_US.UTF-8", "HAECHI_LANG": "ko"}, "ko"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LC_MESSAGES": "ko"}, "ko"),
+    ],
+)
+def test_the_environment_chooses(
+    environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HAECHI_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert i18n.from_environment() == expected
+
+
+def test_messages_are_looked_up_when_they_are_made() -> None:
+    assert i18n._("Usage:") == "Usage:"
+    i18n.use("ko")
+    assert i18n._("Usage:") == "사용법:"
+    assert i18n.plural("{count} day ago", "{count} days ago", 3) == "3일 전"
+    assert i18n._("") == ""
+    i18n.use("tlh")
+    assert (i18n.language(), i18n._("Usage:")) == ("en", "Usage:")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "expected"),
+    [
+        ("“{name}”을(를) 읽습니다.", "문서", "“문서”를 읽습니다."),
+        ("“{name}”을(를) 읽습니다.", "금융", "“금융”을 읽습니다."),
+        ("{name}이(가) 없습니다.", "보관소", "보관소가 없습니다."),
+        ("{name}(으)로 시작", "서울", "서울로 시작"),
+        ("{name}(으)로 시작", "부산", "부산으로 시작"),
+        ("{name}은(는) 3", "17", "17은 3"),
+        ("{name}과(와)", "복구 지점 (2025)", "복구 지점 (2025)와"),
+        ("{name}이(가) 없습니다.", "postgres", "postgres이(가) 없습니다."),
+    ],
+)
+def test_korean_particles_fit_the_word(text: str, name: str, expected: str) -> None:
+    assert i18n._Korean(text).format(name=name) == expected
