@@ -17,7 +17,7 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Copy, PartInfo, RestorePoint
 from haechi.retention import Decision
-from haechi.vault import check, prune
+from haechi.vault import prune, soundness
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
 from haechi.vault.writer import Writer
@@ -59,7 +59,7 @@ class VaultDestination:
 
     def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
         snapshot = self._snapshot(point)
-        report = check.check_snapshot(self.vault, snapshot, read_data=depth == "all", reporter=reporter)
+        found = soundness.look(self.vault, snapshot, read_data=depth == "all", reporter=reporter)
         missing = {part.name for part in point.parts} - {
             path.lstrip("/") for path, _node in self.vault.walk(snapshot)
         }
@@ -69,7 +69,7 @@ class VaultDestination:
                     id=snapshot.id[:8], parts=", ".join(sorted(missing))
                 )
             )
-        return report
+        return soundness.as_facts(found)
 
     def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
         ids = {_POINT + point.id for point in points}

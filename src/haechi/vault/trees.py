@@ -62,7 +62,7 @@ def find(load: LoadTree, tree: str, path: str) -> Node:
                 _("There is no “{path}” in this restore point.").format(
                     path="/" + "/".join(parts[: number + 1])
                 ),
-                hint=_("List what it holds with: haechi points --files"),
+                hint=_("List what it holds with: haechi vault files"),
             )
         node = found
     return node

@@ -15,8 +15,8 @@ SUMMARY = N_("Bring a restore point back, beside what is there")
 HELP = N_(
     "What comes back lies beside what is there and is compared with what was counted when it was saved. "
     "`haechi beside swap` then puts it in place, keeping the old one; `haechi beside undo` takes that back and "
-    "`haechi beside finish` removes the old one for good. With --in-place it goes over what is there at once, after the "
-    "present state has been saved as a restore point of its own."
+    "`haechi beside finish` removes the old one for good. With --in-place it goes over what is there at once, after "
+    "the present state has been saved as a restore point of its own."
 )
 
 
