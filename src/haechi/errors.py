@@ -86,7 +86,8 @@ class PlanMistake(HaechiError):
         self.mistakes = mistakes
 
     def as_dict(self) -> dict[str, Any]:
-        return {**super().as_dict(), "mistakes": list(self.mistakes)}
+        short = self.message.partition(":\n")[0]  # the listing is in `mistakes`
+        return {**super().as_dict(), "message": short, "mistakes": list(self.mistakes)}
 
 
 class NotConfirmed(HaechiError):

@@ -22,6 +22,7 @@ def check(plan: Plan, found: Found) -> None:
     _together(plan, found)
     _in_plain_sight(plan, found)
     _notifiers(plan, found)
+    _not_yet(plan, found)
 
 
 def _promise(service: Service, key: Key, found: Found) -> None:
@@ -163,4 +164,37 @@ def _notifiers(plan: Plan, found: Found) -> None:
     if plan.services and not plan.notifiers:
         found.advise(
             "nobody-told", (), _("Nobody is told when something goes wrong: there is no [notify.NAME].")
+        )
+
+
+# What the plan can say, and the room that carries it out: a plan must not promise what this version does not do.
+_ROOMS = {
+    "notify": "haechi.notify",
+    "checklist": "haechi.operations.checklist",
+    "scenario": "haechi.operations.recover",
+    "guard": "haechi.operations.guard",
+    "set": "haechi.operations.recovery_set",
+    "host": "haechi.engine",
+    "backup": "haechi.engine",
+    "copy": "haechi.operations.replicate",
+    "drill": "haechi.operations.drill",
+    "hooks": "haechi.operations.hooks",
+}
+
+
+def _not_yet(plan: Plan, found: Found) -> None:
+    from importlib.util import find_spec
+
+    said = set(plan.document.data) | {
+        key for name in plan.services for key in found.lines_of(("service", name))
+    }
+    said |= found.lines_of(("defaults",))
+    missing = sorted(word for word, room in _ROOMS.items() if word in said and find_spec(room) is None)
+    if missing:
+        found.advise(
+            "not-yet",
+            (),
+            _("This version reads these and does not carry them out yet: {names}.").format(
+                names=", ".join(missing)
+            ),
         )

@@ -5,6 +5,7 @@
     sunday 03:00           once a week          매주 일요일 03:00
     mon,wed,fri 22:00      some days            weekdays 22:30, weekends 06:00
     every 6h               at 00, 06, 12, 18    6시간마다
+    every 6h from 02:00    at 02, 08, 14, 20
     every 2 days 03:00     every other day
     hourly :15             once an hour         매시 15분
     monthly 1st 04:00      also 15th, last, first sunday, last friday       매월 1일 04:00
@@ -137,18 +138,21 @@ def _hourly(rest: list[str]) -> Rule:
 
 
 def _every(rest: list[str]) -> Rule:
+    begin = "from" in rest
     times = [t for t in rest if _TIME.match(t)]
-    length = parse_duration(" ".join(t for t in rest if t not in times))
+    length = parse_duration(" ".join(t for t in rest if t not in times and t != "from"))
     if length < timedelta(minutes=1) or length % timedelta(minutes=1):
         raise ValueError(_("whole minutes, at least one"))
     if length % _DAY == timedelta():
         return Calendar(_times(times), Days(every=length // _DAY))
-    if times:
-        raise ValueError(_("a time of day with whole days only: “every 2 days 03:00”"))
-    if _DAY % length == timedelta():
-        start = datetime(2000, 1, 1)
-        return Calendar(tuple((start + n * length).time() for n in range(_DAY // length)))
-    return Interval(length)
+    if (times and not begin) or len(times) > 1:
+        raise ValueError(_("“every 6h from 02:00”, or whole days as in “every 2 days 03:00”"))
+    if _DAY % length:
+        if times:
+            raise ValueError(_("a length that divides a day, such as 6h, for “from”"))
+        return Interval(length)
+    start = datetime.combine(datetime(2000, 1, 1), _times(times)[0])
+    return Calendar(tuple(sorted((start + n * length).time() for n in range(_DAY // length))))
 
 
 def _monthly(rest: list[str], months: frozenset[int] = frozenset(range(1, 13))) -> Rule:
