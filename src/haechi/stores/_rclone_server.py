@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 
 from haechi import clock, process
 from haechi.credentials import SecretSource
-from haechi.errors import DriverMissing, ProgramFailed, StoreUnavailable
+from haechi.errors import DriverMissing, HaechiError, ProgramFailed, StoreUnavailable, UsageMistake
 from haechi.i18n import _
 from haechi.stores._http import Answer, Body, Client
 
 if TYPE_CHECKING:
     from haechi.stores.rclone import Options
 
+OWN_REMOTE = "haechi"  # what a remote from the plan is called between us, whatever it is called there
+
 _START = 30.0  # seconds it may take to begin listening
+_LAST_BREATH = 1.0
 _ANSWER = 3600.0  # it has deadlines of its own towards the remote; ours only ends a hang
 _PASSWORD = re.compile(r"^pass$|password|_pass$")
 
@@ -40,19 +43,46 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255)
 class RcloneServer:
     """Started by the first call. Safe to use from many threads."""
 
-    def __init__(self, remote: str, options: Options):
-        self._remote = remote
+    def __init__(self, options: Options):
         self._options = options
         self._lock = threading.Lock()
         self._stack = ExitStack()
         self._client: Client | None = None
+        self._running: process.Running | None = None
 
     def call(
         self, method: str, path: str, *, body: Body = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         with self._lock:
             client = self._client = self._client or self._start()
-        return client.call(method, path, body=body, headers=headers)
+        try:
+            return client.call(method, path, body=body, headers=headers)
+        except StoreUnavailable:
+            if not self._has_ended():
+                raise
+            raise self._death() from None
+
+    def _has_ended(self) -> bool:
+        """Its connections break a moment before it is gone."""
+        until = clock.monotonic() + _LAST_BREATH
+        while self._running is not None and self._running.is_alive:
+            if clock.monotonic() > until:
+                return False
+            clock.sleep(0.02)
+        return True
+
+    def _death(self) -> HaechiError:
+        """Why it ended. The next call starts another."""
+        said = self._running.said if self._running else ""
+        self.close()
+        reason = said.rsplit("\n", 1)[-1] or "-"
+        if "config" in said.lower():
+            return UsageMistake(
+                _("rclone cannot read its configuration: {reason}").format(reason=reason),
+                hint=_("Name the file with `config`, and its password with `config_password`."),
+                detail=said,
+            )
+        return StoreUnavailable(_("rclone ended unasked: {reason}").format(reason=reason), detail=said)
 
     def close(self) -> None:
         with self._lock:
@@ -64,7 +94,7 @@ class RcloneServer:
         # A unix socket's path has to be short, and only we may open the directory it lies in.
         directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="haechi-rclone-")))
         socket = directory / "rc"
-        running = self._stack.enter_context(
+        running = self._running = self._stack.enter_context(
             process.start(
                 [sys.executable, "-I", "-S", "-c", _LEASH, rclone, *self._arguments(socket)],
                 feed=True,
@@ -80,9 +110,8 @@ class RcloneServer:
                 return client
             except StoreUnavailable:
                 if not running.is_alive or clock.monotonic() > until:
-                    reason = running.said
                     self._stack.close()
-                    raise ProgramFailed(_("rclone did not start."), detail=reason) from None
+                    raise ProgramFailed(_("rclone did not start."), detail=running.said) from None
                 clock.sleep(0.02)
 
     def _arguments(self, socket: Path) -> list[str]:
@@ -99,8 +128,7 @@ class RcloneServer:
         if self._options.config_password:
             environment["RCLONE_CONFIG_PASS"] = self._options.config_password.fetch().reveal()
         for name, source in self._options.settings.items():
-            variable = f"RCLONE_CONFIG_{self._remote}_{name}".upper().replace("-", "_")
-            environment[variable] = _setting(rclone, name, source)
+            environment[f"RCLONE_CONFIG_{OWN_REMOTE}_{name}".upper()] = _setting(rclone, name, source)
         return environment
 
 

@@ -32,7 +32,7 @@ from haechi.stores._base import Buffer, Entry
 from haechi.stores._http import Answer
 from haechi.stores._keys import already_there, checked, checked_prefix, not_there
 from haechi.stores._options import StoreOptions
-from haechi.stores._rclone_server import RcloneServer
+from haechi.stores._rclone_server import OWN_REMOTE, RcloneServer
 
 schemes = ("rclone",)
 
@@ -69,9 +69,11 @@ def build(url: str, options: Options) -> Rclone:
             _("“{url}” is not the address of an rclone remote.").format(url=url),
             hint=_("Write it as rclone:remote:path/in/it."),
         )
-    name = remote.split(",")[0]
     # Options in a connection string may be secrets, and an address is shown to people.
-    return Rclone(f"rclone:{name}:{path}", target.rstrip("/"), RcloneServer(name, options))
+    shown = f"rclone:{remote.split(',')[0]}:{path}"
+    if options.settings:
+        target = f"{OWN_REMOTE}:{path}"
+    return Rclone(shown, target.rstrip("/"), RcloneServer(options))
 
 
 class Rclone:

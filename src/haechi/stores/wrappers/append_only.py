@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from haechi.errors import NotThere, StoreRefused
 from haechi.i18n import _
 from haechi.stores._base import Buffer, Entry, Store
+from haechi.stores._keys import checked
 
 _MAY_GO = "locks/"  # a vault that could not remove its own locks would block itself
 
@@ -32,7 +33,7 @@ class AppendOnly:
         self.store.put(key, data, replace=replace and key.startswith(_MAY_GO))
 
     def delete(self, key: str) -> None:
-        if not key.startswith(_MAY_GO):
+        if not checked(key).startswith(_MAY_GO):
             raise self._refusal(key)
         self.store.delete(key)
 
