@@ -96,6 +96,7 @@ def _everywhere(
         view.color = False
 
 
+@cache
 def _everywhere_options() -> list[Any]:
     app = typer.Typer(add_completion=False)
     app.command()(_everywhere)
@@ -127,12 +128,9 @@ class HaechiGroup(TyperGroup):
         return super().invoke(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if (
-            self.get_command(ctx, args[0]) is None
-            and not args[0].startswith("-")
-            and not ctx.resilient_parsing
-        ):
-            raise _unknown(args[0], self.list_commands(ctx))
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise _unknown(args[0], known)
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -52,7 +52,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from haechi.cli import defects
 from haechi.cli.screen import Screen, screen, use_screen
 from haechi.errors import HaechiError, Interrupted
 from haechi.i18n import _
@@ -73,6 +72,8 @@ def run(argv: Sequence[str]) -> int:
     except HaechiError as problem:
         return _fail(problem)
     except Exception as surprise:  # the last door: nobody shall see a bare traceback
+        from haechi.cli import defects
+
         return _fail(defects.report(surprise, argv))
     finally:
         _flush()
