@@ -188,6 +188,7 @@ class KeepTable(Section):
     monthly: Tier | None = Field(None, description="One a month: so many of them, or for so long.")
     yearly: Tier | None = Field(None, description="One a year: so many of them, or for so long.")
     within: Duration | None = Field(None, description="Every point that is younger than this.")
+    days: int | None = Field(None, ge=0, description="Every point of so many days: short for within.")
     at_most: int | None = Field(
         None, ge=0, description="Never more than so many in all: the newest of them stay."
     )
@@ -202,6 +203,10 @@ class KeepTable(Section):
 
 def _keep(table: KeepTable) -> Keep:
     given = {name: getattr(table, name) for name in ("last", "within", *TIERS)}
+    if table.days is not None:
+        if table.within is not None:
+            raise expected(_("either days or within"))
+        given["within"] = timedelta(days=table.days)
     rules = [rule for rule in given.values() if rule is not None]
     if table.at_most == 0 or (rules and not any(rules)):
         raise expected(_("a retention that keeps something"), "keeps-nothing", _("this keeps nothing."))

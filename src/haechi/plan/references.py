@@ -86,8 +86,8 @@ def _service(plan: Plan, service: Service, key: Key, names: _Names) -> None:
             expected="[vault.main]",
         )
     names.services_at((*key, "after"), service.after)
-    if service.host is not None:
-        names.want((*key, "host"), service.host, names.hosts, _("there is no host “{name}” in this plan."))
+    if service.worker is not None:
+        names.want((*key, "worker"), service.worker, names.hosts, _("there is no host “{name}” in this plan."))
     _place(service.at, (*key, "at"), names.found)
     _checks(service.checks, (*key, "checks"), names)
     _circle(plan, service, key, names.found)

@@ -251,7 +251,7 @@ class Service(Named):
     )
     after: Names = Field((), description="Services that come back before this one.")
     tags: Names = Field((), description="Marks on its restore points.")
-    host: str | None = Field(None, description="The host of this plan whose worker takes it.")
+    worker: str | None = Field(None, description="The host of this plan whose worker takes it.")
     paused: bool = Field(False, description="No schedule starts anything for it.")
 
     _keep: Mapping[str, Keep] = PrivateAttr(default_factory=dict)
