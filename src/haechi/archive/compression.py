@@ -8,11 +8,13 @@ is ISA-L, on prose it is libdeflate (docs/design/archive-format.md has the figur
 from __future__ import annotations
 
 import io
+import secrets
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import BinaryIO
+from itertools import chain
+from typing import BinaryIO, cast
 
 from haechi.archive.endings import Compression
 from haechi.errors import Damaged
@@ -26,7 +28,6 @@ _SAMPLE = 256 << 10
 _LOOK_EVERY = 128  # blocks
 _MARGIN = 1.015  # in the sample, so that the whole stays below 1.02
 _ZSTD_LEVEL = 3
-_FEED = 16 << 10  # zeros grow ten thousandfold: little goes in at a time, so that little comes out
 
 Pack = Callable[[bytes], bytes]
 
@@ -143,27 +144,26 @@ def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """zstandard's reader takes a cut-off frame for the end of the data, so a frame of our own is put after the last
+    one: only if it comes out again, all that stood before it was whole."""
     import zstandard
 
-    def begin() -> zstandard.ZstdDecompressionObj:
-        return zstandard.ZstdDecompressor().decompressobj()
-
-    frame, begun = begin(), False
-    for piece in pieces:
-        for start in range(0, len(piece), _FEED):
-            rest = piece[start : start + _FEED]
-            while rest:
-                begun = True
-                try:
-                    out = frame.decompress(rest)
-                except zstandard.ZstdError as problem:
-                    raise _broken("zstd", problem) from None
-                if out:
-                    yield out
-                rest = b""
-                if frame.eof:
-                    rest, frame, begun = frame.unused_data, begin(), False
-    if begun:
+    mark = secrets.token_bytes(32)
+    source = PieceStream(chain(pieces, [zstandard.ZstdCompressor(write_checksum=True).compress(mark)]))
+    reader = zstandard.ZstdDecompressor().stream_reader(cast(BinaryIO, source), read_across_frames=True)
+    held = b""
+    while True:
+        try:
+            piece = reader.read(BLOCK)
+        except zstandard.ZstdError as problem:
+            raise _broken("zstd", problem) from None
+        if not piece:
+            break
+        held += piece
+        if len(held) > len(mark):
+            yield held[: -len(mark)]
+            held = held[-len(mark) :]
+    if held != mark:
         raise _cut_off("zstd")
 
 
@@ -185,6 +185,7 @@ class PieceStream(io.RawIOBase):
     """Pieces that come one after another, to be read as a file."""
 
     def __init__(self, pieces: Iterator[bytes]):
+        super().__init__()
         self._pieces = pieces
         self._rest = memoryview(b"")
 

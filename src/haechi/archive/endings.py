@@ -22,6 +22,8 @@ _KNOWN = (
     Ending(".sql.gz", "gzip", "sql"),
     Ending(".sql.zst", "zstd", "sql"),
     Ending(".sql", "none", "sql"),
+    Ending(".dump.gz", "gzip", "pg-custom"),
+    Ending(".dump.zst", "zstd", "pg-custom"),
     Ending(".dump", "none", "pg-custom"),  # compressed inside, or not: that is the source's affair
     Ending(".tar.gz", "gzip", "tar"),
     Ending(".tgz", "gzip", "tar"),

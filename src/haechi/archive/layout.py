@@ -2,7 +2,8 @@
 
     postgres/{tier}/erp_backup_{time:%Y%m%d_%H%M%S}.sql.gz
 
-The ending says how the file is made. A layout without {part} or {database} names one file for all parts.
+The ending says how the file is made. {part} and {database} are a part's name without its own ending, where the
+layout's ending says what is inside. A layout with neither of them names one file for all parts.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Found:
     part: str
     tier: str
     ending: Ending
-    part_is_whole: bool = False  # the name of the part, rather than of its database
+    part_is_whole: bool = False  # with its own ending, rather than without
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Layout:
         """The key of this file. `again` counts up when another file has the name already."""
         values = {
             "service": _plain(service),
-            "part": _plain(part.name),
+            "part": _plain(_stem(part.name) if self.ending.form else part.name),
             "database": _plain(_stem(part.name)),
             "tier": tier,
             "point": _plain(point),
@@ -155,7 +156,7 @@ class Layout:
             part=groups.get("part") or groups.get("database") or "",
             tier=groups.get("tier") or "",
             ending=self.ending,
-            part_is_whole="part" in groups,
+            part_is_whole="part" in groups and not self.ending.form,
         )
 
     @cached_property

@@ -111,7 +111,7 @@ def _move(catalogue: Catalogue, manifest: Manifest, wanted: Sequence[str]) -> No
     """New names first, then the manifest, then the old names go: at no moment is the point without a file."""
     moved = replace(manifest, files=tuple(_planned(catalogue, manifest, f, wanted) for f in manifest.files))
     record = pending_key(moved.point.id)
-    catalogue.store.put(record, moved.encode(), replace=True)
+    catalogue.store.put(record, _both(manifest, moved).encode(), replace=True)
     for before, after in zip(manifest.files, moved.files, strict=True):
         source = whole_name(catalogue.store, before)
         for key in set(after.names.values()) - set(before.names.values()):
@@ -119,9 +119,15 @@ def _move(catalogue: Catalogue, manifest: Manifest, wanted: Sequence[str]) -> No
                 catalogue.store.put(sum_key, line)
             catalogue.store.duplicate(source, key)
     catalogue.store.put(moved.key, moved.encode(), replace=True)
-    catalogue.store.delete(record)
     for key in set(manifest.keys) - set(moved.keys):
         _delete_with_sums(catalogue, key)
+    catalogue.store.delete(record)
+
+
+def _both(old: Manifest, new: Manifest) -> Manifest:
+    """Every name, old and new: whatever the manifest does not claim when we are cut short is to go."""
+    pairs = zip(old.files, new.files, strict=True)
+    return replace(new, files=tuple(replace(b, names={**a.names, **b.names}) for a, b in pairs))
 
 
 def _planned(catalogue: Catalogue, manifest: Manifest, file: File, wanted: Sequence[str]) -> File:
