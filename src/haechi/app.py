@@ -121,6 +121,17 @@ class Home:
             return Later(name, lambda: self._vault_destination(short))
         return Later(name, lambda: self._archive(short, service))
 
+    def everywhere(self) -> list[tuple[Destination, str | None]]:
+        """All that may hold copies: a vault as a whole, an archive as each service names its files in it."""
+        found: list[tuple[Destination, str | None]] = []
+        for name in self.destinations:
+            if name.startswith("vault."):
+                found.append((self.destination(name), None))
+            else:
+                users = [s for s, entry in self.plan.services.items() if name in entry.destinations]
+                found += [(self.destination(name, service), service) for service in users]
+        return found
+
     def vault(self, name: str) -> Vault:
         """The vault of this name, opened once with its key."""
         from haechi.vault.repository import Vault

@@ -49,7 +49,7 @@ def test_everything_written_comes_back(url: str) -> None:
     assert (kept.outcome, kept.bytes_read, kept.steps[0].amount) == (Outcome.PARTIAL, 2**41, 2**40)
     assert book.points() == [point]
     assert book.proofs(service="postgres")[0].detail == {"rows": 3}
-    assert book.rebuild([point], read=["vault.main"]).added == 0
+    assert book.rebuild([point], read=[("vault.main", None)]).added == 0
     book.forget_copy("p1", "vault.main")
     book.forget_copy("p1", "archive.nas")
     assert book.points() == []

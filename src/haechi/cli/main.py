@@ -21,10 +21,10 @@ How a command is written (one verb, one file, `cli/commands/<verb>.py`; nothing 
         services: Annotated[list[str] | None, Argument(metavar="SERVICE", help=N_("…"))] = None,
         dry_run: DryRun = False,
     ) -> None:
-        from haechi import app  # late: `haechi --help` imports no command, and a command's help no driver
+        from haechi.operations import retain  # late: `haechi --help` imports no command, a command's help no driver
 
         view = screen()
-        home = app.open_home(view.plan)
+        home = view.home()  # the plan and all it names; from here on its language and its time zone
         with view.progress() as reporter:  # bars, plain lines or JSON lines, as the person wants
             report = …
         view.answer(report, text=lambda: _("{count} points removed.").format(count=…))
@@ -35,7 +35,7 @@ How a command is written (one verb, one file, `cli/commands/<verb>.py`; nothing 
 - A verb with verbs of its own (`haechi plan check`) has `commands = verbs()` (from haechi.cli.frame) instead of
   `command`, and marks its functions `@commands.command("check", help=N_("…"))`.
 - `--plan`, `--lang`, `--json`, `--quiet`, `--verbose`, `--no-color` and `--yes` are understood everywhere, before and
-  after the verb; their values are on `screen()`. Call `view.follow_plan(language, timezone)` once the plan is read.
+  after the verb; their values are on `screen()`.
 - Results: `view.answer(data, text=…)`, once. With --json standard output carries `data` and nothing else; all other
   words (progress, notes, warnings, errors) go to standard error.
 - Before something destructive: `view.confirm(_("what will be lost"), word)`; it is `--yes` that skips it.

@@ -22,6 +22,8 @@ from haechi.i18n import _
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from haechi.app import Home
+
 
 class Screen:
     """The way to the person before this run of the program."""
@@ -69,6 +71,14 @@ class Screen:
             from zoneinfo import ZoneInfo
 
             self.zone = ZoneInfo(timezone)
+
+    def home(self) -> Home:
+        """This installation, as its plan says; from here on its language and its time zone are followed."""
+        from haechi import app
+
+        home = app.open_home(self.plan)
+        self.follow_plan(home.plan.language, home.plan.timezone)
+        return home
 
     @property
     def out(self) -> TextIO:

@@ -191,10 +191,13 @@ class Journal:
             where = _copies_by_point(connection)
             return [_point(row, where.get(row.id, ())) for row in connection.execute(query)]
 
-    def rebuild(self, found: Iterable[RestorePoint], read: Collection[str] = ()) -> RebuildReport:
+    def rebuild(
+        self, found: Iterable[RestorePoint], read: Collection[tuple[str, str | None]] = ()
+    ) -> RebuildReport:
         """Make the record of restore points again from what lies in the vaults and archives.
 
-        `read` names those that could be read to the end: copies in them that were not found are forgotten.
+        `read` says what could be read to the end, (where, service) or (where, None) for all that is there:
+        copies of which were not found are forgotten.
         Idempotent. Runs and proofs stay; the backups that made unknown points are written in again.
         """
         total = added = again = 0
@@ -213,10 +216,12 @@ class Journal:
                     ran.add(point.run)
                     again += 1
                     connection.execute(insert(runs).values(**_run_of(point)))
+            lying = select(copies.c.point, copies.c.place, points.c.service).join(points)
             lost = [
                 (row.point, row.place)
-                for row in connection.execute(select(copies.c.point, copies.c.place))
-                if row.place in read and (row.point, row.place) not in seen
+                for row in connection.execute(lying)
+                if {(row.place, None), (row.place, row.service)} & set(read)
+                and (row.point, row.place) not in seen
             ]
             for point_id, place in lost:
                 connection.execute(delete(copies).where(copies.c.point == point_id, copies.c.place == place))
@@ -286,6 +291,9 @@ def _upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> 
 def _keep_point(connection: Connection, point: RestorePoint) -> None:
     body = point.as_dict()
     del body["copies"]
+    if not point.facts:  # a vault's list leaves them out; what was known when the point was made stays
+        known = connection.scalar(select(points.c.body).where(points.c.id == point.id))
+        body["facts"] = known["facts"] if known else {}
     row = {"id": point.id, "service": point.service, "time": point.time, "gone": None, "body": body}
     _upsert(connection, points, row)
     for copy in point.copies:

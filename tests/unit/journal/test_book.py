@@ -141,10 +141,10 @@ def test_rebuild_is_idempotent_and_keeps_runs_and_proofs(journal: Journal) -> No
     journal.record_point(point("p0"))
     run = journal.begin_run("drill", "postgres")
     journal.record_proof(Proof("p1", "vault.main", ProofState.VERIFIED, NOON))
-    first = journal.rebuild(there, read=["vault.main", "archive.nas"])
+    first = journal.rebuild(there, read=[("vault.main", None), ("archive.nas", "postgres")])
     assert (first.points, first.added, first.forgotten, first.runs) == (2, 2, 1, 2)
     assert journal.points() == [there[0], replace(there[1], copies=there[1].copies[::-1])]
-    again = journal.rebuild(there, read=["vault.main", "archive.nas"])
+    again = journal.rebuild(there, read=[("vault.main", None), ("archive.nas", "postgres")])
     assert (again.points, again.added, again.forgotten, again.runs) == (2, 0, 0, 0)
     assert journal.run(run).operation == "drill"
     assert len(journal.proofs()) == 1
@@ -153,9 +153,21 @@ def test_rebuild_is_idempotent_and_keeps_runs_and_proofs(journal: Journal) -> No
 
 def test_rebuild_forgets_nothing_in_a_vault_that_could_not_be_read(journal: Journal) -> None:
     journal.record_point(point("p0", where=("vault.main", "vault.offsite")))
-    report = journal.rebuild([], read=["vault.main"])
+    report = journal.rebuild([], read=[("vault.main", None)])
     assert report.forgotten == 1
     assert [c.where for c in journal.points()[0].copies] == ["vault.offsite"]
+
+
+def test_rebuild_forgets_only_in_what_was_read_for_that_service(journal: Journal) -> None:
+    journal.record_point(point("p0", where=("archive.nas",)))
+    assert journal.rebuild([], read=[("archive.nas", "mongo")]).forgotten == 0
+    assert journal.rebuild([], read=[("archive.nas", "postgres")]).forgotten == 1
+
+
+def test_what_was_counted_stays_when_a_list_leaves_it_out(journal: Journal) -> None:
+    journal.record_point(point())
+    journal.rebuild([replace(point(), facts={}, held=True)])
+    assert (journal.points()[0].facts, journal.points()[0].held) == (point().facts, True)
 
 
 def test_prune_lets_old_runs_go_and_keeps_what_is_still_there(journal: Journal) -> None:

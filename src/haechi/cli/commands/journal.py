@@ -31,12 +31,10 @@ def list_runs(
     ] = None,
     limit: Annotated[int, Option("--limit", min=1, help=N_("At most so many."))] = 20,
 ) -> None:
-    from haechi import app
     from haechi.cli.render import runs
 
     view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    home = view.home()
     found = home.journal.runs(service=service, operation=operation, limit=limit)
     view.answer(found, text=lambda: runs.listed(found, view.zone))
 
@@ -47,45 +45,23 @@ def show_run(
         str, Argument(metavar="RUN", help=N_("The run's id, or the first letters of either half."))
     ],
 ) -> None:
-    from haechi import app
     from haechi.cli.render import runs
 
     view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    home = view.home()
     found = home.journal.run(run)
     view.answer(found, text=lambda: runs.shown(found, view.zone))
 
 
 @commands.command("rebuild", help=N_("Make the record of restore points again from the vaults and archives."))
 def rebuild() -> None:
-    from haechi import app
-    from haechi.errors import HaechiError, PartlyDone
-    from haechi.model import RestorePoint
+    from haechi.operations import rebuild as operation
 
     view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
-    names = [
-        *(f"vault.{name}" for name in home.plan.vaults),
-        *(f"archive.{name}" for name in home.plan.archives),
-    ]
-    points: list[RestorePoint] = []
-    read: list[str] = []
-    failed: list[str] = []
+    home = view.home()
     with view.progress() as reporter:
-        for name in names:
-            with reporter.step(_("Reading {name}").format(name=name), unit=_("points")) as step:
-                try:
-                    found = home.destination(name).points()
-                except HaechiError as problem:
-                    failed.append(name)
-                    reporter.warn(f"{name}: {problem.message}")
-                    continue
-                points += found
-                read.append(name)
-                step.advance(len(found))
-        report = home.journal.rebuild(points, read)
+        rebuilt = operation.rebuild(home.everywhere(), home.journal, reporter)
+    report = rebuilt.report
     view.answer(
         report,
         text=_(
@@ -93,8 +69,4 @@ def rebuild() -> None:
             "{forgotten} copies that it knew are gone."
         ).format(points=report.points, added=report.added, forgotten=report.forgotten),
     )
-    if failed:
-        raise PartlyDone(
-            _("Not all could be read: {names}.").format(names=", ".join(failed)),
-            hint=_("What the journal knew about them is as it was. Run it again once they answer."),
-        )
+    rebuilt.raise_if_partial()
