@@ -26,8 +26,10 @@ from haechi.plan.model import Plan
 
 if TYPE_CHECKING:
     from haechi.archive.archive import Archive
+    from haechi.events import Reporter
     from haechi.journal.book import Journal
     from haechi.operations.destination import Destination
+    from haechi.operations.doctor import Finding
     from haechi.operations.into_vault import VaultDestination
     from haechi.stores._base import Store
     from haechi.vault.repository import Vault
@@ -106,6 +108,24 @@ class Home:
             place = limited(place, entry.deadline.total_seconds())
         options = kind.fitted(entry.options, forms) if hasattr(kind, "fitted") else entry.options
         return kind.build(name, options, place)
+
+    def examine(self, reporter: Reporter) -> list[Finding]:
+        """Everything that a backup or a restore will need, looked at."""
+        from haechi.operations import doctor
+
+        found = [doctor.Finding(_("plan"), doctor.Health.WARNING, str(advice)) for advice in self.plan.advice]
+        found += doctor.directory(self.state, _("journal and locks"))
+        for name, entry in self.plan.kept.items():
+            found += doctor.destination(lambda name=name: self.destination(name), name)  # type: ignore[misc]
+            if "://" not in entry.url:
+                found += doctor.directory(Path(entry.url), name)
+        for name, vault in self.plan.vaults.items():
+            if (path := vault.key.file) is not None:
+                found += doctor.secret_file(path, f"vault.{name}")
+        for name in self.plan.services:
+            with reporter.step(name, unit=""):
+                found += doctor.service(lambda name=name: self.service(name), name)  # type: ignore[misc]
+        return found
 
     # -- vaults and archives ------------------------------------------------------------------------------
 

@@ -148,6 +148,13 @@ class SecretSource(_Sourced):
             return MASK
         return " ".join(f"{way}:{where}" for way, where in self.origin.shown().items())
 
+    @property
+    def file(self) -> Path | None:
+        """The file in which it is kept, if it is kept in one."""
+        return (
+            None if isinstance(self.origin, Secret) or not self.origin.file else self.origin.file.expanduser()
+        )
+
     def as_plan(self) -> Any:
         """As it may be shown: the place where it is kept, or stars."""
         return MASK if isinstance(self.origin, Secret) else self.origin.shown()

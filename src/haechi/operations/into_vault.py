@@ -17,7 +17,7 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Copy, PartInfo, RestorePoint
 from haechi.retention import Decision
-from haechi.vault import prune, soundness
+from haechi.vault import soundness
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
 from haechi.vault.writer import Writer
@@ -77,6 +77,8 @@ class VaultDestination:
         return {"points": len(points), "bytes": 0}  # the space comes free with `free_space`
 
     def free_space(self, reporter: Reporter) -> int:
+        from haechi.vault import prune
+
         return prune.execute(self.vault, prune.plan(self.vault), reporter).freed
 
     def settle(self, decisions: Sequence[Decision]) -> None:

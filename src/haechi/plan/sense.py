@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from haechi.i18n import _
+from haechi.i18n import N_, _
 from haechi.plan.masking import literals
 from haechi.plan.mistakes import Found
 from haechi.plan.model import Plan
@@ -168,18 +168,18 @@ def _notifiers(plan: Plan, found: Found) -> None:
 
 
 # What the plan can say, and the room that carries it out: a plan must not promise what this version does not do.
-_ROOMS = {
-    "notify": "haechi.notify",
-    "checklist": "haechi.operations.checklist",
-    "scenario": "haechi.operations.recover",
-    "guard": "haechi.operations.guard",
-    "set": "haechi.operations.recovery_set",
-    "host": "haechi.engine",
-    "backup": "haechi.engine",
-    "copy": "haechi.operations.replicate",
-    "drill": "haechi.operations.drill",
-    "hooks": "haechi.operations.hooks",
-}
+_ROOMS = (
+    ("notify", ("notify",), "haechi.notify"),
+    ("checklist", ("checklist",), "haechi.operations.checklist"),
+    ("scenario", ("scenario",), "haechi.operations.recover"),
+    ("guard", ("guard",), "haechi.operations.guard"),
+    ("set", ("set",), "haechi.operations.recovery_set"),
+    ("host", ("host",), "haechi.engine"),
+    (N_("schedules"), ("backup", "verify", "drill"), "haechi.engine"),
+    ("copy", ("copy",), "haechi.operations.replicate"),
+    ("drill", ("drill",), "haechi.operations.drill"),
+    ("hooks", ("hooks",), "haechi.operations.hooks"),
+)
 
 
 def _not_yet(plan: Plan, found: Found) -> None:
@@ -189,7 +189,7 @@ def _not_yet(plan: Plan, found: Found) -> None:
         key for name in plan.services for key in found.lines_of(("service", name))
     }
     said |= found.lines_of(("defaults",))
-    missing = sorted(word for word, room in _ROOMS.items() if word in said and find_spec(room) is None)
+    missing = [_(label) for label, words, room in _ROOMS if said & set(words) and find_spec(room) is None]
     if missing:
         found.advise(
             "not-yet",

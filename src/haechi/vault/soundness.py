@@ -59,7 +59,7 @@ def look(
         ThreadPoolExecutor(_READERS, thread_name_prefix="vault-look") as pool,
     ):
         look_at = _read if read_data else _stat
-        for _done in pool.map(lambda item: look_at(vault, *item, step), packs.items()):
+        for _done in pool.map(lambda item: look_at(vault, item[0], item[1], step), packs.items()):
             pass
     return Soundness(files, len(places), len(packs), total if read_data else 0)
 

@@ -51,6 +51,7 @@ def rows(found: Iterable[Row], zone: tzinfo | None) -> RenderableType:
 
 def backups(outcomes: Outcomes[BackedUp]) -> RenderableType:
     """What became of each service."""
+    below: list[RenderableType] = []
     made = table(
         _("service"), _("restore point"), _("read"), _("stored"), _("took"), whole=(0, 1), right=(2, 3, 4)
     )
@@ -63,13 +64,13 @@ def backups(outcomes: Outcomes[BackedUp]) -> RenderableType:
             amounts.duration(done.seconds),
         )
         for where, problem in done.failed.items():
-            made.add_row("", Text(f"{where}: {problem.message}", style="red"))
+            below.append(Text(f"{name} → {where}: {problem.message}", style="red"))
         if done.expired:
             gone = plural("{count} old point let go", "{count} old points let go", done.expired)
-            made.add_row("", Text(gone, style="dim"))
-    for name in outcomes.failed:
-        made.add_row(name, Text(_("failed"), style="red"))
-    return made
+            below.append(Text(f"{name}: {gone}", style="dim"))
+    for name, problem in outcomes.failed.items():
+        below.append(Text(f"{name}: {problem.message}", style="red"))
+    return Group(*([made] if made.row_count else []), *below)
 
 
 def probes(found: Mapping[str, Probe]) -> RenderableType:
