@@ -87,7 +87,9 @@ def _service(plan: Plan, service: Service, key: Key, names: _Names) -> None:
         )
     names.services_at((*key, "after"), service.after)
     if service.worker is not None:
-        names.want((*key, "worker"), service.worker, names.hosts, _("there is no host “{name}” in this plan."))
+        names.want(
+            (*key, "worker"), service.worker, names.hosts, _("there is no host “{name}” in this plan.")
+        )
     _place(service.at, (*key, "at"), names.found)
     _checks(service.checks, (*key, "checks"), names)
     _circle(plan, service, key, names.found)
