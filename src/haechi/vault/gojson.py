@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.,:;=+@#%^~!$()\[\]{} /'*?|`-]*").fullmatch
+is_plain = re.compile(r"[A-Za-z0-9_.,:;=+@#%^~!$()\[\]{} /'*?|`-]*").fullmatch  # needs no escapes at all
 _HARMLESS = re.compile(r"[^\"\\\x00-\x1f<>&\u2028\u2029\ud800-\udfff]*").fullmatch
 _ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 _UNESCAPES = {escape[1]: char for char, escape in _ESCAPES.items()} | {"\\": "\\", '"': '"', "'": "'"}
@@ -22,14 +23,12 @@ _JSON_ESCAPES = {
     "<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029",
 }  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:Z|([+-])(\d\d):(\d\d))"
-).fullmatch
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:Z|([+-])(\d\d):(\d\d))").fullmatch
 
 
 def quote(name: str) -> str:
     """strconv.Quote without the quotation marks around it."""
-    if _PLAIN(name):
+    if is_plain(name):
         return name
     return "".join(_quoted(char) for char in name)
 
@@ -96,23 +95,22 @@ def _escaped(char: str) -> str:
 def time_from_ns(nanoseconds: int) -> str:
     """RFC 3339 in UTC, with as many digits of a second as are needed: Go's time.RFC3339Nano."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    text = whole_second(seconds)
     if rest:
-        return f"{text}.{rest:09d}".rstrip("0") + "Z"
-    return text + "Z"
+        return f"{_whole_second(seconds)}.{rest:09d}".rstrip("0") + "Z"
+    return _whole_second(seconds) + "Z"
 
 
-def whole_second(seconds: int) -> str:
+@lru_cache(8192)  # the files of a tree were often written in the same seconds
+def _whole_second(seconds: int) -> str:
     try:
-        moment = _EPOCH + timedelta(seconds=seconds)
+        return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19]
     except OverflowError:  # a file system's nonsense; Go writes the nearest year that it can, so do we
-        moment = datetime(9999, 12, 31, tzinfo=UTC) if seconds > 0 else datetime(1, 1, 1, tzinfo=UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year > 999 else moment.isoformat()[:19]
+        return "9999-12-31T00:00:00" if seconds > 0 else "0001-01-01T00:00:00"
 
 
 def time_from(moment: datetime) -> str:
     """An aware datetime, kept in its own zone."""
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year > 999 else moment.isoformat()[:19]
+    text = moment.isoformat()[:19]
     if moment.microsecond:
         text += f".{moment.microsecond:06d}".rstrip("0")
     offset = moment.utcoffset() or timedelta()
@@ -128,14 +126,20 @@ def time_to_ns(text: str) -> int:
     match = _TIME(text)
     if match is None:
         raise ValueError(f"not a time: {text!r}")
-    year, month, day, hour, minute, second, fraction, sign, zone_hours, zone_minutes = match.groups()
-    # Go knows a year 0 and Python does not: its "zero time" is year 1, so only nonsense is bent here.
-    whole = datetime(max(1, int(year)), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-    seconds = (whole - _EPOCH).days * 86400 + (whole - _EPOCH).seconds
+    whole, fraction, sign, zone_hours, zone_minutes = match.groups()
+    seconds = _seconds(whole)
     if sign:
         shift = int(zone_hours) * 3600 + int(zone_minutes) * 60
         seconds += shift if sign == "-" else -shift
     return seconds * 1_000_000_000 + int((fraction or "0").ljust(9, "0"))
+
+
+@lru_cache(8192)
+def _seconds(whole: str) -> int:
+    if whole.startswith("0000"):  # Go knows a year 0 and Python does not; only nonsense is bent here
+        whole = "0001" + whole[4:]
+    since = datetime.fromisoformat(whole + "+00:00") - _EPOCH
+    return since.days * 86400 + since.seconds
 
 
 def time_to(text: str) -> datetime:
@@ -143,7 +147,7 @@ def time_to(text: str) -> datetime:
     nanoseconds = time_to_ns(text)
     match = _TIME(text)
     moment = _EPOCH + timedelta(microseconds=nanoseconds // 1000)
-    if match is None or not match[8]:
+    if match is None or not match[3]:
         return moment
-    shift = timedelta(hours=int(match[9]), minutes=int(match[10]))
-    return moment.astimezone(timezone(shift if match[8] == "+" else -shift))
+    shift = timedelta(hours=int(match[4]), minutes=int(match[5]))
+    return moment.astimezone(timezone(shift if match[3] == "+" else -shift))

@@ -135,38 +135,33 @@ def go_mode(st_mode: int) -> int:
 def encode(node: Node) -> str:
     """The node's JSON."""
     text = gojson.string
-    parts = [f'{{"name":{text(gojson.quote(node.name))},"type":"{node.type}"']
-    if node.mode:
-        parts.append(f'"mode":{node.mode}')
-    parts.append(f'"mtime":"{node.mtime}","atime":"{node.atime}","ctime":"{node.ctime}"')
-    parts.append(f'"uid":{node.uid},"gid":{node.gid}')
+    name = f'"{node.name}"' if gojson.is_plain(node.name) else text(gojson.quote(node.name))
+    json = (
+        f'{{"name":{name},"type":"{node.type}",{_number("mode", node.mode)}'
+        f'"mtime":"{node.mtime}","atime":"{node.atime}","ctime":"{node.ctime}","uid":{node.uid},"gid":{node.gid},'
+    )
     if node.user:
-        parts.append(f'"user":{text(node.user)}')
+        json += f'"user":{text(node.user)},'
     if node.group:
-        parts.append(f'"group":{text(node.group)}')
-    for name, number in (
-        ("inode", node.inode),
-        ("device_id", node.device_id),
-        ("size", node.size),
-        ("links", node.links),
-    ):
-        if number:
-            parts.append(f'"{name}":{number}')
+        json += f'"group":{text(node.group)},'
+    json += _number("inode", node.inode) + _number("device_id", node.device_id)
+    json += _number("size", node.size) + _number("links", node.links)
     if node.linktarget:
-        parts += _link_target(node.linktarget)
+        json += _link_target(node.linktarget)
     if node.xattrs:
-        parts.append(f'"extended_attributes":[{",".join(_xattr(*pair) for pair in node.xattrs)}]')
+        json += f'"extended_attributes":[{",".join(_xattr(*pair) for pair in node.xattrs)}],'
     if node.generic:
-        parts.append(f'"generic_attributes":{_any(dict(sorted(node.generic.items())))}')
+        json += f'"generic_attributes":{_any(dict(sorted(node.generic.items())))},'
     if node.device:
-        parts.append(f'"device":{node.device}')
-    parts.append(_content(node.content))
+        json += f'"device":{node.device},'
+    json += _content(node.content)
     if node.subtree is not None:
-        parts.append(f'"subtree":"{node.subtree}"')
+        json += f',"subtree":"{node.subtree}"'
     if node.error:
-        parts.append(f'"error":{text(node.error)}')
-    parts += [f"{text(name)}:{_any(value)}" for name, value in node.unknown.items()]
-    return ",".join(parts) + "}"
+        json += f',"error":{text(node.error)}'
+    for field_name, value in node.unknown.items():
+        json += f",{text(field_name)}:{_any(value)}"
+    return json + "}"
 
 
 def decode(found: Mapping[str, Any]) -> Node:
@@ -201,16 +196,18 @@ def decode(found: Mapping[str, Any]) -> Node:
     )
 
 
-def _link_target(target: str) -> list[str]:
+def _number(name: str, value: int) -> str:
+    return f'"{name}":{value},' if value else ""
+
+
+def _link_target(target: str) -> str:
     raw = target.encode("utf-8", "surrogateescape")
+    json = f'"linktarget":{gojson.string(target)},'
     try:
         raw.decode()
     except UnicodeDecodeError:
-        return [
-            f'"linktarget":{gojson.string(target)}',
-            f'"linktarget_raw":"{base64.b64encode(raw).decode()}"',
-        ]
-    return [f'"linktarget":{gojson.string(target)}']
+        json += f'"linktarget_raw":"{base64.b64encode(raw).decode()}",'
+    return json
 
 
 def _content(content: tuple[str, ...] | None) -> str:

@@ -117,7 +117,6 @@ class Restorer:
             if first != path:
                 self._links.append((path, first))
                 return
-        _remove(path)
         content = node.content or ()
         file = _File(path, node, len(content))
         if not content:
@@ -185,7 +184,7 @@ class Restorer:
             self._step.advance(len(plain))
 
     def _write(self, file: _File, offset: int, plain: bytes) -> None:
-        handle = _create(file.path)
+        handle = _create(file.path) if len(file.sizes) == 1 else _open(file.path)
         try:
             # Holes stay holes: the file was made as long as it is.
             if len(file.sizes) == 1 or not _is_hole(plain):
@@ -287,7 +286,17 @@ def _remove(path: str) -> None:
 
 
 def _create(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """A new file, in the place of whatever has this name: what a link points to is not touched."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:
+        os.unlink(path)
+        return os.open(path, flags, 0o600)
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _is_hole(plain: bytes) -> bool:

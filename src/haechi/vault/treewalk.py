@@ -114,7 +114,7 @@ class TreeWalk:
                 self.report.unchanged += 1
                 node.content = tuple(before["content"])
             else:
-                chunks = self._read(entry.path, node)
+                chunks = self._read(entry.path, node, status.st_size)
                 if chunks is not None:
                     waiting.append((node, chunks))
                     finished[node.name] = ""  # keeps its place in the order
@@ -134,12 +134,13 @@ class TreeWalk:
             and self.ingest.has_all(before["content"])
         )
 
-    def _read(self, path: str, node: Node) -> Any:
+    def _read(self, path: str, node: Node, expected: int) -> Any:
         """Take the file's contents: None when the node is complete, else the chunks that are being hashed."""
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            data = os.read(handle, chunking.SMALLEST)
-            if len(data) == chunking.SMALLEST:
+            # One byte more than there should be tells whether it grew; much more would cost its allocation.
+            data = os.read(handle, min(expected + 1, chunking.SMALLEST))
+            if len(data) > expected or len(data) == chunking.SMALLEST:
                 return self._read_large(path, handle, node)
         finally:
             os.close(handle)
