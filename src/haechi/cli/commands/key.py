@@ -1,0 +1,107 @@
+"""`haechi key`: the keys that open a vault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from haechi.cli.frame import verbs
+from haechi.cli.screen import screen
+from haechi.i18n import N_, _
+
+GROUP = "care"
+SUMMARY = N_("List, add, change and remove the keys that open a vault")
+HELP = N_(
+    "Each key opens the same master key. Removing one keeps nobody out who has opened the vault with it before: "
+    "after a leak the vault needs a new master key."
+)
+
+commands = verbs()
+
+Vault = Annotated[str, Argument(metavar="VAULT", help=N_("A vault as the plan names it."))]
+KeyFile = Annotated[
+    Path | None,
+    Option("--key-file", metavar="FILE", help=N_("The new key's file; otherwise it is asked for.")),
+]
+
+
+@commands.command("list", help=N_("List the keys of a vault."))
+def list_keys(vault: Vault) -> None:
+    from haechi import app
+    from haechi.cli.render import vaults
+    from haechi.vault import keys
+
+    view = screen()
+    home = app.open_home(view.plan)
+    view.follow_plan(home.plan.language, home.plan.timezone)
+    opened = home.vault(vault)
+    found = keys.every(opened.store)
+    view.answer(
+        [{"id": k.id, "created": k.created, "host": k.hostname, "user": k.username} for k in found],
+        text=lambda: vaults.keys(found, opened.key_id, home.zone),
+    )
+
+
+@commands.command("add", help=N_("Add a key that opens the vault too."))
+def add(vault: Vault, key_file: KeyFile = None) -> None:
+    from haechi import app
+    from haechi.cli.render import vaults
+    from haechi.vault import keys
+
+    view = screen()
+    home = app.open_home(view.plan)
+    view.follow_plan(home.plan.language, home.plan.timezone)
+    opened = home.vault(vault)
+    added = keys.add(opened.store, opened.files.key, vaults.new_secret(view, key_file))
+    view.answer({"id": added.id}, text=_("The key {id} opens the vault now, too.").format(id=added.id[:8]))
+
+
+@commands.command("change", help=N_("Put a new key in the place of the one that the plan names."))
+def change(vault: Vault, key_file: KeyFile = None) -> None:
+    from haechi import app
+    from haechi.cli.render import vaults
+    from haechi.vault import keys
+
+    view = screen()
+    home = app.open_home(view.plan)
+    view.follow_plan(home.plan.language, home.plan.timezone)
+    opened = home.vault(vault)
+    secret = vaults.new_secret(view, key_file)
+    view.confirm(
+        _("The key that the plan names will not open “{vault}” any more.").format(vault=vault), vault
+    )
+    changed = keys.change(opened.store, opened.files.key, opened.key_id, secret)
+    view.answer(
+        {"id": changed.id},
+        text=_("The key {id} has taken its place. Write it where the plan looks for it.").format(
+            id=changed.id[:8]
+        ),
+    )
+
+
+@commands.command("remove", help=N_("Remove a key; neither the last one nor the one in use."))
+def remove(
+    vault: Vault,
+    key: Annotated[str, Argument(metavar="KEY", help=N_("The key's id, or the beginning of it."))],
+) -> None:
+    from haechi import app
+    from haechi.errors import NotThere
+    from haechi.vault import keys
+
+    view = screen()
+    home = app.open_home(view.plan)
+    view.follow_plan(home.plan.language, home.plan.timezone)
+    opened = home.vault(vault)
+    matching = [k.id for k in keys.every(opened.store) if k.id.startswith(key)]
+    if len(matching) != 1:
+        raise NotThere(
+            _("“{key}” names {count} keys of the vault.").format(key=key, count=len(matching)),
+            hint=_("See them with: haechi key list {vault}").format(vault=vault),
+        )
+    view.confirm(
+        _("The key {id} will not open the vault any more.").format(id=matching[0][:8]), matching[0][:8]
+    )
+    keys.remove(opened.store, matching[0], opened.key_id)
+    view.answer({"removed": matching[0]}, text=_("The key {id} is gone.").format(id=matching[0][:8]))
