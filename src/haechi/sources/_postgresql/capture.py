@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -37,13 +38,13 @@ select pg_export_snapshot() as id, transaction_timestamp() as time,
 def capture(server: Server, names: Sequence[str], options: Options, reporter: Reporter) -> Iterator[Capture]:
     """Hold the snapshots of these databases and offer their dumps."""
     with ExitStack() as stack:
-        moment = clock.now()
-        databases = [Database(server, name, options, stack, reporter) for name in names]
+        moment, token = clock.now(), secrets.token_hex(8)
+        databases = [Database(server, name, options, stack, reporter, token) for name in names]
         for database in databases[:_TOGETHER]:
             database.hold()
         parts = [Part(PartInfo(d.part, dump.FORMS[options.format]), d.open, d.size) for d in databases]
         if _wants_globals(options):
-            opened = partial(dump.dump_globals, server, options, stack)
+            opened = partial(dump.dump_globals, server, options, stack, token)
             parts.insert(0, Part(PartInfo(dump.GLOBALS, "sql"), opened))
         yield Capture(moment, parts, partial(_facts, server, databases, options))
 
@@ -72,6 +73,7 @@ class Database:
     options: Options
     stack: ExitStack
     reporter: Reporter
+    token: str
     size: int | None = None
     _session: Session | None = None
     _snapshot: Mapping[str, Any] = field(default_factory=dict)
@@ -119,7 +121,7 @@ class Database:
             self.hold()
         head = b""
         if self.options.format == "plain" and self.options.what != "data":
-            head = plain.head(self.name, self._known["properties"], self.server.version)
+            head = plain.head(self.token, self.name, self._known["properties"], self.server.version)
         return dump.dump(self.server, self.name, self.options, self._snapshot["id"], self.stack, head)
 
     def facts(self) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from haechi.errors import ProgramFailed, ServerUnavailable
 from haechi.i18n import _
 from haechi.process import Output
-from haechi.sources._postgresql import problems
+from haechi.sources._postgresql import plain, problems
 from haechi.sources._postgresql.options import Options
 from haechi.sources._postgresql.server import Server
 
@@ -62,8 +62,9 @@ def dump(
     return _Dump.open(Output(running), doing, head, text=options.format == "plain")
 
 
-def dump_globals(server: Server, options: Options, stack: ExitStack) -> BinaryIO:
+def dump_globals(server: Server, options: Options, stack: ExitStack, token: str) -> BinaryIO:
     """Roles, memberships, tablespaces."""
+    head = plain.head_of_globals(token)
     argv = [server.fitting().program("pg_dumpall"), "--globals-only", "--no-password"]
     if not options.role_passwords:
         argv.append("--no-role-passwords")
@@ -71,7 +72,7 @@ def dump_globals(server: Server, options: Options, stack: ExitStack) -> BinaryIO
     running = stack.enter_context(
         server.place.start(argv, env=server.address.env(server.maintenance), user=server.run_as)
     )
-    return _Dump.open(Output(running), _("The dump of roles and tablespaces failed"), b"", text=True)
+    return _Dump.open(Output(running), _("The dump of roles and tablespaces failed"), head, text=True)
 
 
 class _Dump(io.RawIOBase):

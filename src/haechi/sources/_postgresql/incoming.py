@@ -54,7 +54,7 @@ def recognise(reader: PartReader) -> Incoming:
 def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
     """The stream without gzip or zstd around it."""
     head = stream.read(8)
-    whole: BinaryIO = io.BufferedReader(_Rejoined(head, stream), BUFFER)
+    whole: BinaryIO = io.BufferedReader(Rejoined(head, stream), BUFFER)
     if head.startswith(_GZIP):
         from isal import igzip
 
@@ -68,7 +68,7 @@ def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
     return whole
 
 
-class _Rejoined(io.RawIOBase):
+class Rejoined(io.RawIOBase):
     """A stream with the bytes back in front that were read to look at it."""
 
     def __init__(self, head: bytes, rest: BinaryIO):

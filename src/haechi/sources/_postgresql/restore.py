@@ -195,8 +195,8 @@ def _bodies(
     if brought.kind == "custom":
         return [(owner or _stem(part), None)]
     with brought.open() as stream:
-        many = script.is_of_many(stream)
-    if not many:
+        beginning = script.peek(stream)
+    if not script.is_of_many(beginning):
         return [(owner or _stem(part), None)]
     if owner:
         return [(owner, owner)]

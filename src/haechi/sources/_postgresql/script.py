@@ -1,7 +1,7 @@
 """Scripts of SQL that hold one database or many: what is the body of each, whoever wrote the script.
 
-A body is what goes between connecting to a database and the next one. Whatever makes, alters or connects to a
-database is left out of it, because what comes back comes back under another name.
+Whatever makes, alters or connects to a database is left out of a body, because what comes back comes back under
+another name. In scripts that are not ours, bodies are told apart by pg_dump's and pg_dumpall's own lines.
 """
 
 from __future__ import annotations
@@ -13,72 +13,96 @@ from typing import Any, BinaryIO
 
 from haechi.errors import Damaged, NotThere
 from haechi.i18n import _
-from haechi.sources._postgresql.plain import MARK
+from haechi.sources._postgresql import plain
+from haechi.sources._postgresql.incoming import Rejoined
 
+GLOBALS = ""
 _BUFFER = 1 << 20
 _HEAD = 1 << 16
+_TAIL = 512
 _CONNECT = b"\\connect "
+_BEGIN = b"-- PostgreSQL database dump\n"
 _COMPLETE = b"-- PostgreSQL database dump complete"
 _CLUSTER = b"-- PostgreSQL database cluster dump"
-_OURS = MARK.encode()
 _DATABASE = re.compile(
     rb"(?:(?:CREATE|DROP|ALTER|COMMENT ON) DATABASE |(?:GRANT|REVOKE) [A-Z ,]+ ON DATABASE )(?:IF EXISTS )?"
     rb'("(?:[^"]|"")+"|[^\s";]+)'
 )
-_ALTER_ROLE_IN = re.compile(rb'ALTER ROLE (?:"(?:[^"]|"")+"|\S+) IN DATABASE ')
+_ROLE_IN_DATABASE = re.compile(rb'ALTER ROLE (?:"(?:[^"]|"")+"|\S+) IN DATABASE ')
 
 
-def pieces(stream: BinaryIO) -> Iterator[tuple[bool, bytes]]:
-    """The script as lines, and the data of COPY in large pieces that are not looked into: (is data, bytes)."""
-    buffer, inside, start = b"", False, False
+def is_of_many(beginning: bytes) -> bool:
+    """Whether the script connects to databases of its own choice."""
+    return (
+        plain.token_of(beginning) is not None or b"\n" + _CONNECT in beginning or _CLUSTER in beginning[:200]
+    )
+
+
+def peek(stream: BinaryIO) -> bytes:
+    """As much of the beginning as tells what kind of script it is."""
+    return stream.read(_HEAD)
+
+
+def sections(stream: BinaryIO) -> Iterator[tuple[str | None, bytes]]:
+    """The script in pieces, each with the database whose body it is in: GLOBALS for roles, None for neither."""
+    beginning = stream.read(64)
+    whole = io.BufferedReader(Rejoined(beginning, stream), _BUFFER)
+    token = plain.token_of(beginning)
+    return plain.sections(whole, token) if token else _foreign(whole)
+
+
+def names(stream: BinaryIO) -> list[str]:
+    """The databases that the script fills."""
+    found: dict[str, None] = {}
+    for database, piece in sections(stream):
+        if database and (piece.startswith((b"CREATE ", b"INSERT ", b"COPY ")) or len(piece) > _HEAD):
+            found.setdefault(database)
+    return list(found)
+
+
+def _foreign(stream: BinaryIO) -> Iterator[tuple[str | None, bytes]]:
+    current: str | None = GLOBALS
+    complete, before = False, b"\n"
+    for is_data, piece in _lines(stream):
+        if is_data:
+            yield current, piece
+            continue
+        # The blank line before it tells the command from words in a function's body.
+        if piece.startswith(_CONNECT) and not before.strip():
+            current, complete = connected(piece), False
+        elif not (complete and not piece.startswith(b"\\unrestrict")):
+            yield current if not _is_about_database(piece, current) else None, piece
+            complete = complete or piece.startswith(_COMPLETE)
+        before = piece
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[bool, bytes]]:
+    """Lines, and the data of COPY in large pieces that are not looked into: (is data, bytes)."""
+    buffer, inside = b"", False
     while True:
+        at = 0
+        while not inside and (end := buffer.find(b"\n", at) + 1):
+            line = buffer[at:end]
+            inside = line.startswith(b"COPY ") and line.rstrip().endswith(b"FROM stdin;")
+            # The data begins with the end of this line: so its own end is found even if nothing is between.
+            at = end - 1 if inside else end
+            yield False, line[:-1] if inside else line
+        buffer = buffer[at:]
         if inside:
-            at = 0 if start and buffer.startswith(b"\\.\n") else buffer.find(b"\n\\.\n") + 1
-            if at or (start and buffer.startswith(b"\\.\n")):
-                yield True, buffer[:at]
-                buffer, inside = buffer[at:], False
+            end = buffer.find(b"\n\\.\n")
+            if end >= 0:
+                yield True, buffer[:end]
+                buffer, inside = buffer[end:], False
                 continue
             if len(buffer) > 4:
-                # The end may straddle two reads.
                 yield True, buffer[:-4]
-                buffer, start = buffer[-4:], False
-        else:
-            *lines, rest = buffer.split(b"\n")
-            for number, line in enumerate(lines):
-                yield False, line + b"\n"
-                if line.startswith(b"COPY ") and line.rstrip().endswith(b"FROM stdin;"):
-                    rest = b"\n".join([*lines[number + 1 :], rest])
-                    inside = start = True
-                    break
-            buffer = rest
-            if inside:
-                continue
+                buffer = buffer[-4:]
         data = stream.read(_BUFFER)
         if not data:
             if buffer:
                 yield inside, buffer
             return
         buffer += data
-
-
-def is_of_many(stream: BinaryIO) -> bool:
-    """Whether the script connects to databases of its own choice. Reads the beginning only."""
-    head = stream.read(_HEAD)
-    return b"\n" + _CONNECT in head or head.startswith(_OURS) or _CLUSTER in head[:200]
-
-
-def names(stream: BinaryIO) -> list[str]:
-    """The databases that the script fills."""
-    found: dict[str, None] = {}
-    current, filled = "", False
-    for is_data, piece in pieces(stream):
-        if is_data:
-            filled = True
-        elif piece.startswith(_CONNECT):
-            current, filled = connected(piece), False
-        elif current and (filled or piece.startswith((b"CREATE ", b"INSERT ", b"COPY "))):
-            found.setdefault(current)
-    return list(found)
 
 
 def connected(line: bytes) -> str:
@@ -92,6 +116,15 @@ def connected(line: bytes) -> str:
     return said
 
 
+def _is_about_database(line: bytes, current: str | None) -> bool:
+    match = _DATABASE.match(line)
+    if not match:
+        return bool(_ROLE_IN_DATABASE.match(line))
+    name = match[1].decode()
+    plain_name = name[1:-1].replace('""', '"') if name.startswith('"') else name
+    return plain_name == current
+
+
 class Body(io.RawIOBase):
     """The body of one database of the script. Raises NotThere at its end if there is none, Damaged if it is cut."""
 
@@ -100,7 +133,7 @@ class Body(io.RawIOBase):
         self._stream = stream
         self._database = database
         self._rest = memoryview(b"")
-        self._pieces = self._taken()
+        self._pieces = self._whole() if database is None else self._taken(database)
 
     @classmethod
     def open(cls, stream: BinaryIO, database: str | None) -> BinaryIO:
@@ -120,48 +153,44 @@ class Body(io.RawIOBase):
         view[:count], self._rest = self._rest[:count], self._rest[count:]
         return count
 
-    def _taken(self) -> Iterator[bytes]:
-        taking, seen, complete, by_pg_dump = self._database is None, False, False, False
-        lines: list[bytes] = []
-        for is_data, piece in pieces(self._stream):
-            if is_data:
-                if taking:
-                    yield b"".join(lines)
-                    lines.clear()
-                    yield piece
-                continue
-            if piece.startswith(_CONNECT) and self._database is not None:
-                taking = connected(piece) == self._database
-                seen, complete = seen or taking, False
-            elif piece.startswith(_OURS):
-                taking = False
-            elif taking and not (complete and not piece.startswith(b"\\unrestrict")):
-                by_pg_dump = by_pg_dump or piece.startswith(b"-- PostgreSQL database dump\n")
-                complete = piece.startswith(_COMPLETE)
-                by_pg_dump = by_pg_dump and not complete
-                if self._database is None or not self._is_about_database(piece):
-                    lines.append(piece)
-                if len(lines) > 500:
-                    yield b"".join(lines)
-                    lines.clear()
-        if by_pg_dump:
-            raise Damaged(
-                _("The SQL text ends before its last line."),
-                hint=_("The file was cut off. Restore from another copy or an older point."),
-            )
-        if self._database is not None and not seen:
-            raise NotThere(_("There is no database “{name}” in this dump.").format(name=self._database))
-        yield b"".join(lines)
+    def _whole(self) -> Iterator[bytes]:
+        beginning = tail = b""
+        while data := self._stream.read(_BUFFER):
+            beginning = beginning or data[:200]
+            tail = (tail + data)[-_TAIL:]
+            yield data
+        _demand_complete(beginning, tail)
 
-    def _is_about_database(self, line: bytes) -> bool:
-        match = _DATABASE.match(line)
-        if match:
-            name = match[1].decode()
-            plain = name[1:-1].replace('""', '"') if name.startswith('"') else name
-            return plain == self._database
-        return bool(_ALTER_ROLE_IN.match(line))
+    def _taken(self, database: str) -> Iterator[bytes]:
+        seen, beginning, tail = False, b"", b""
+        collected: list[bytes] = []
+        for current, piece in sections(self._stream):
+            if current != database:
+                continue
+            seen = True
+            if len(beginning) < 200:
+                beginning += piece
+            tail = (tail + piece[-_TAIL:])[-_TAIL:]
+            # Single lines are gathered: each piece that goes out costs a turn of the reader.
+            collected.append(piece)
+            if len(piece) > _TAIL or len(collected) > 500:
+                yield b"".join(collected)
+                collected.clear()
+        yield b"".join(collected)
+        if not seen:
+            raise NotThere(_("There is no database “{name}” in this dump.").format(name=database))
+        _demand_complete(beginning, tail)
 
     def close(self) -> None:
         if not self.closed:
             self._stream.close()
         super().close()
+
+
+def _demand_complete(beginning: bytes, tail: bytes) -> None:
+    """What pg_dump begins it also ends, with a line that says so."""
+    if _BEGIN in beginning and _COMPLETE not in tail:
+        raise Damaged(
+            _("The SQL text ends before its last line."),
+            hint=_("The file was cut off. Restore from another copy or an older point."),
+        )
