@@ -114,9 +114,14 @@ class Screen:
         shown = text() if callable(text) else text
         if isinstance(shown, str):
             self._write(self.out, shown + "\n")
-        else:
-            with _reader_may_leave():
-                self.console().print(shown)
+        elif self.out.isatty():
+            self.console().print(shown)
+        else:  # a table is padded to its width; in a file that is only noise
+            console = self.console()
+            with console.capture() as captured:
+                console.print(shown)
+            lines = captured.get().splitlines()
+            self._write(self.out, "".join(line.rstrip() + "\n" for line in lines))
 
     def console(self, errors: bool = False) -> Console:
         """Rich's way to standard output, or to standard error."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 
 from rich.console import Group, RenderableType
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from haechi.cli.render import amounts
 from haechi.cli.render.terminal import table
+from haechi.cli.render.width import width, wrap
 from haechi.i18n import N_, _
 from haechi.model import Outcome, Run
 
@@ -28,22 +29,37 @@ def outcome(which: Outcome) -> Text:
 
 
 def listed(runs: Iterable[Run], zone: tzinfo | None) -> RenderableType:
-    """One line a run; the reason of a failure below it."""
-    made = table(
-        _("run"), _("began"), _("operation"), _("service"), _("outcome"), _("took"), whole=(0, 1), right=(5,)
-    )
-    for run in runs:
-        made.add_row(
+    """One line a run; why it failed stands below it, across all columns."""
+    rows = [
+        (
             run.id.rpartition("-")[2],
             amounts.moment(run.began, zone),
             run.operation,
             run.service,
             outcome(run.outcome),
             _took(run),
+            str(run.error.get("message", "")),
         )
-        if run.error.get("message"):
-            made.add_row("", "", "", Text(str(run.error["message"]), style="dim"))
-    return made if made.row_count else _("Nothing was run yet.")
+        for run in runs
+    ]
+    if not rows:
+        return _("Nothing was run yet.")
+    titles = (_("run"), _("began"), _("operation"), _("service"), _("outcome"), _("took"))
+    widths = [max(width(str(row[n])) for row in [titles, *rows]) for n in range(len(titles))]
+    page = [_line(titles, widths, style="bold")]
+    for row in rows:
+        page.append(_line(row[:-1], widths))
+        page += [Text(f"        {line}", style="dim") for line in wrap(row[-1], 72)]
+    return Group(*page)
+
+
+def _line(cells: Sequence[str | Text], widths: Sequence[int], style: str = "") -> Text:
+    made = Text(style=style)
+    for cell, columns in zip(cells, widths, strict=True):
+        made.append_text(Text(str(cell)) if isinstance(cell, str) else cell)
+        made.append(" " * (columns - width(str(cell)) + 2))
+    made.rstrip()
+    return made
 
 
 def shown(run: Run, zone: tzinfo | None) -> RenderableType:
