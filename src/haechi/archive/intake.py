@@ -159,7 +159,7 @@ class ArchiveIntake:
     def _name(self, point: RestorePoint, attachments: tuple[str, ...]) -> Manifest:
         """Give every file its names. The checksum's file claims a name, for it is never put over another."""
         tiers = self._tiers(point)
-        for _try in range(_TRIES):
+        for attempt in range(_TRIES):
             manifest = Manifest(
                 archive=self._catalogue.name,
                 layout=self._layout.template,
@@ -167,7 +167,7 @@ class ArchiveIntake:
                 files=self._files(point, tiers),
                 attachments=attachments,
             )
-            self._put(pending_key(point.id), manifest.encode(), replace=True)
+            self._put(pending_key(point.id), manifest.encode(), replace=attempt > 0)
             claims = sum_files(manifest)
             try:
                 for key, line in claims.items():

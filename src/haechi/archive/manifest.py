@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from haechi.archive.endings import Compression
 from haechi.archive.layout import HIDDEN
 from haechi.errors import Damaged
 from haechi.i18n import _
-from haechi.model import Copy, PartInfo, RestorePoint
+from haechi.model import Copy, RestorePoint
 
 POINTS = f"{HIDDEN}/points/"
 PENDING = f"{HIDDEN}/pending/"
@@ -81,15 +80,12 @@ class Manifest:
         return replace(self.point, copies=(Copy(where, ref, self.size),))
 
     def encode(self) -> bytes:
-        point = asdict(self.point)
-        del point["copies"]
-        point["time"] = self.point.time.isoformat()
         body = {
             "format": FORMAT,
             "archive": self.archive,
             "layout": self.layout,
             "leaving": self.leaving,
-            "point": point,
+            "point": self.point.as_dict(),
             "files": [asdict(file) for file in self.files],
             "attachments": self.attachments,
         }
@@ -120,7 +116,7 @@ def decode(data: bytes, key: str) -> Manifest:
         return Manifest(
             archive=body["archive"],
             layout=body["layout"],
-            point=_point(body["point"]),
+            point=RestorePoint.from_dict(body["point"]),
             files=tuple(_file(file) for file in body["files"]),
             attachments=tuple(body["attachments"]),
             leaving=body["leaving"],
@@ -130,13 +126,6 @@ def decode(data: bytes, key: str) -> Manifest:
             _("{key} cannot be read: {reason}").format(key=key, reason=problem),
             hint=_("The files it describes may be whole: move it away, and they are found by their names."),
         ) from None
-
-
-def _point(body: dict[str, Any]) -> RestorePoint:
-    parts = tuple(PartInfo(**_known(PartInfo, part)) for part in body.pop("parts"))
-    time = datetime.fromisoformat(body.pop("time"))
-    tags = tuple(body.pop("tags"))
-    return RestorePoint(**_known(RestorePoint, body), time=time, tags=tags, parts=parts)
 
 
 def _file(body: dict[str, Any]) -> File:

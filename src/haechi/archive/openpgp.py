@@ -160,6 +160,7 @@ class _Packets:
     def __init__(self, pieces: Iterator[bytes]):
         self._pieces = pieces
         self._buffer = b""
+        self._at = 0
         self._left: int | None = 0  # of this packet, or of its piece; None: to the end
         self._more = False
 
@@ -231,12 +232,13 @@ class _Packets:
         return made
 
     def _raw(self, count: int) -> bytes:
-        while not self._buffer:
+        while self._at == len(self._buffer):
             piece = next(self._pieces, None)
             if piece is None:
                 return b""
-            self._buffer = piece
-        out, self._buffer = self._buffer[:count], self._buffer[count:]
+            self._buffer, self._at = piece, 0
+        out = self._buffer[self._at : self._at + count]
+        self._at += len(out)
         return out
 
 
