@@ -6,6 +6,7 @@ A kind of place says how its client is called and what is wrong with the place; 
 from __future__ import annotations
 
 import secrets
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from haechi.i18n import _
 from haechi.places import _shell
 from haechi.process import Completed, Running
 
+_ANNOUNCED = 3.0  # seconds until a program that is to be ended must have said its number
 _REACH = 30.0  # seconds within which an errand over there must be done
 
 
@@ -34,9 +36,9 @@ class RemotePlace(ABC):
         """The command line here that runs this one there, with standard input connected."""
 
     @abstractmethod
-    def trouble(self, said: str, *, began: bool) -> HaechiError | None:
-        """Why no program can run there, or could not go on; None if the place is well. `said` is the client's
-        tail, `began` whether the program had begun."""
+    def trouble(self, said: str, user: str | None, *, began: bool) -> HaechiError | None:
+        """Why no program can run there as this user, or could not go on; None if the place is well. `said` is the
+        client's tail, `began` whether the program had begun."""
 
     def run(
         self,
@@ -76,8 +78,8 @@ class RemotePlace(ABC):
     def probe(self) -> None:
         self.run(["sh", "-c", "exit 0"], deadline=_REACH)
 
-    def _unavailable(self, said: str) -> HaechiError:
-        return self.trouble(said, began=False) or PlaceUnavailable(
+    def unavailable(self, said: str, user: str | None) -> HaechiError:
+        return self.trouble(said, user, began=False) or PlaceUnavailable(
             _("Programs cannot be run in {place}: {reason}").format(
                 place=self.name, reason=said.splitlines()[-1] if said else "-"
             ),
@@ -95,6 +97,7 @@ class _Program:
         self._program = argv[0]
         self._user = user
         self._pid: int | None = None
+        self._begun = threading.Event()
         self._missing = False
         self._status: int | None = None
         self.was_cut = False
@@ -105,6 +108,7 @@ class _Program:
         match line[len(self.token) :].split():
             case ["pid", number]:
                 self._pid = int(number)
+                self._begun.set()
             case ["end", number]:
                 self._status = int(number)
             case ["missing"]:
@@ -112,6 +116,8 @@ class _Program:
         return None
 
     def end(self) -> None:
+        # What it said on its output may arrive here before its number does.
+        self._begun.wait(_ANNOUNCED)
         if self._pid is None or self._status is not None:
             return
         # A place that cannot be reached now has closed the leash as well; there is nothing more to do from here.
@@ -136,8 +142,8 @@ class _Program:
                 hint=_("Install it there, or say where it runs with `at` in the plan."),
             )
         if self._pid is None:
-            return self._place._unavailable(said)
-        return self._place.trouble(said, began=True) or PlaceUnavailable(
+            return self._place.unavailable(said, self._user)
+        return self._place.trouble(said, self._user, began=True) or PlaceUnavailable(
             _("The connection to {place} broke while “{program}” ran.").format(
                 place=self._place.name, program=self._program
             ),

@@ -34,6 +34,7 @@ $line"
     done
     export "$name=$value"
 done
+[ "$name" = . ] || exit 126
 if ! command -v "$1" >/dev/null 2>&1; then
     say missing
     exit 127

@@ -16,7 +16,7 @@ from haechi.errors import HaechiError, PlaceUnavailable, UsageMistake
 from haechi.i18n import _
 from haechi.places._base import Place
 from haechi.places._remote import RemotePlace
-from haechi.places.docker import trouble_of
+from haechi.places.docker import absent, exec_in, trouble_of
 
 _ASK = 30.0
 _LABEL = "com.docker.compose."
@@ -34,11 +34,11 @@ class ComposePlace(RemotePlace):
         return f"compose:{within}#{self.service}" if within else f"compose:{self.service}"
 
     def client(self, argv: Sequence[str], user: str | None) -> list[str]:
-        as_user = ["--user", user] if user else []
-        return ["docker", "exec", "--interactive", *as_user, self.container(), *argv]
+        return [*exec_in(self.container(), user), *argv]
 
-    def trouble(self, said: str, *, began: bool) -> HaechiError | None:
-        return trouble_of(self.container(), self.name, said, began=began)
+    def trouble(self, said: str, user: str | None, *, began: bool) -> HaechiError | None:
+        container = self.container()
+        return trouble_of(container, self.name, said, None if began else exec_in(container, user))
 
     def container(self) -> str:
         """The container that is this service now. Raises PlaceUnavailable; UsageMistake where two projects fit."""
@@ -78,9 +78,7 @@ class ComposePlace(RemotePlace):
             check=False,
         )
         if asked.status != 0:
-            raise trouble_of(self.service, self.name, asked.stderr, began=False) or PlaceUnavailable(
-                asked.stderr
-            )
+            raise absent(self.name, asked.stderr)
         ids = [json.loads(line) for line in asked.stdout.splitlines()]
         if not ids:
             return []

@@ -29,40 +29,49 @@ class DockerPlace(RemotePlace):
         return f"docker:{self.container}"
 
     def client(self, argv: Sequence[str], user: str | None) -> list[str]:
-        as_user = ["--user", user] if user else []
-        return ["docker", "exec", "--interactive", *as_user, self.target(), *argv]
+        return [*exec_in(self.target(), user), *argv]
 
     def target(self) -> str:
         """The container as docker knows it."""
         return self.container
 
-    def trouble(self, said: str, *, began: bool) -> HaechiError | None:
-        return trouble_of(self.target(), self.name, said, began=began)
+    def trouble(self, said: str, user: str | None, *, began: bool) -> HaechiError | None:
+        return trouble_of(self.target(), self.name, said, None if began else exec_in(self.target(), user))
 
 
-def trouble_of(container: str, name: str, said: str, *, began: bool) -> HaechiError | None:
-    """What keeps programs from running in this container."""
+def exec_in(container: str, user: str | None) -> list[str]:
+    as_user = ["--user", user] if user else []
+    return ["docker", "exec", "--interactive", *as_user, container]
+
+
+def trouble_of(container: str, name: str, said: str, try_with: list[str] | None) -> HaechiError | None:
+    """What keeps programs from running in this container, or from beginning in it with this command."""
     asked = process.run(["docker", "inspect", "--type=container", container], deadline=_ASK, check=False)
     if asked.status != 0:
-        return _absent(name, asked.stderr)
+        return absent(name, asked.stderr)
     state = json.loads(asked.stdout)[0]["State"]
     if not state["Running"] or state.get("Paused") or state.get("Restarting"):
         return _stopped(container, name, state)
-    if began:
+    if try_with is None:
         return None
-    reason = said.splitlines()[-1] if said else ""
+    # Some versions of docker say on standard output why they cannot, where the program's own output was read.
+    tried = process.run([*try_with, "sh", "-c", "exit 0"], deadline=_ASK, check=False)
+    reason = (tried.stdout.decode(errors="replace") + tried.stderr).strip()
+    if tried.status == 0:
+        return None
     if "executable file not found" in reason or "no such file or directory" in reason.lower():
         return ProgramMissing(
             _("There is no shell (`sh`) in {place}, so nothing can be run in it.").format(place=name),
             hint=_("Give the service a place that has its programs, such as `local`."),
-            detail=said,
+            detail=reason,
         )
-    if not reason:
-        return None
-    return ProgramFailed(_("Docker does not run it in {place}: {reason}").format(place=name, reason=reason))
+    return ProgramFailed(
+        _("Docker does not run it in {place}: {reason}").format(place=name, reason=reason or said),
+        hint=_("Correct `at` and `user` in the plan."),
+    )
 
 
-def _absent(name: str, said: str) -> HaechiError:
+def absent(name: str, said: str) -> HaechiError:
     if "no such" in said.lower():
         return PlaceUnavailable(
             _("There is no container for {place}.").format(place=name),

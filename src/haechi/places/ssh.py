@@ -1,7 +1,8 @@
 """A host behind ssh: `ssh:host`, `ssh:user@host`, `ssh:user@host:2222`, or a name from ~/.ssh/config.
 
 The ssh command and its settings are those of the user who runs haechi: keys, known hosts, jump hosts. Nothing is
-asked for on a terminal. With `user`, a program runs there through sudo, which must not ask for a password.
+asked for on a terminal. To run a program there as another `user`, root's login needs nothing, and any other one
+needs sudo that asks for no password.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class SshPlace(RemotePlace):
             " ".join(shlex.quote(word) for word in command),
         ]
 
-    def trouble(self, said: str, *, began: bool) -> HaechiError | None:
+    def trouble(self, said: str, user: str | None, *, began: bool) -> HaechiError | None:
         last = said.splitlines()[-1] if said else ""
         if began:
             return None
@@ -76,9 +77,11 @@ class SshPlace(RemotePlace):
                 hint=_("Log in once by hand and compare the key: `ssh {host}`.").format(host=self.host),
                 detail=said,
             )
-        if "sudo:" in said:
+        if user and ("sudo:" in said or "runuser:" in said):
             return AccessRefused(
-                _("sudo refuses in {place}: {reason}").format(place=self.name, reason=last),
+                _("{place} does not run programs as “{user}”: {reason}").format(
+                    place=self.name, user=user, reason=last
+                ),
                 hint=_("Allow it without a password in sudoers, or log in as that user."),
                 detail=said,
             )
@@ -89,8 +92,17 @@ class SshPlace(RemotePlace):
         )
 
 
+_BECOME = """
+user=$1
+shift
+[ "$(id -un)" = "$user" ] && exec "$@"
+[ "$(id -u)" = 0 ] && exec runuser -u "$user" -- "$@"
+exec sudo -n -u "$user" -- "$@"
+"""
+
+
 def _become(user: str | None) -> list[str]:
-    return ["sudo", "-n", "-u", user, "--"] if user else []
+    return ["sh", "-c", _BECOME, "haechi", user] if user else []
 
 
 def build(rest: str) -> Place:
