@@ -10,7 +10,8 @@ test: ## everything but the slow suites; installs the servers it needs where it 
 	@tools/venv dev
 	@tools/servers
 	@$(MAKE) --no-print-directory check
-	@$(PY) -m pytest tests/contract tests/integration tests/e2e -n 2
+	@timeout --signal=INT --kill-after=30 1080 \
+		$(PY) -m pytest tests/contract tests/integration tests/e2e -m "not slow" -n 2 --dist loadgroup --durations=15
 
 check: ## format, lint, types, import contract, unit tests: a minute, no server
 	@tools/venv dev
@@ -23,6 +24,20 @@ check: ## format, lint, types, import contract, unit tests: a minute, no server
 fix: ## format, and mend what the linter can
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
+
+e2e: ## whole commands on whole installations, and large amounts
+	@tools/venv dev
+	@tools/servers
+	@$(PY) -m pytest tests/contract tests/integration tests/e2e -m "e2e or slow" -n 2 --dist loadgroup --durations=15
+
+faults: ## every call to a store fails once; every moment is the last one
+	@tools/venv dev
+	@$(PY) -m pytest tests/faults -n 2 --durations=15
+
+bench: ## side by side with the peers (ONLY=vault for one area, QUICK=1 for a share of it within 50 seconds)
+	@tools/venv dev
+	@tools/servers bench
+	@$(PY) -m bench $(if $(QUICK),--quick,) $(if $(ONLY),--only $(ONLY),)
 
 servers: ## the real servers that tests and benchmarks run against
 	@tools/servers

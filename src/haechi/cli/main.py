@@ -93,13 +93,16 @@ def _fail(problem: HaechiError) -> int:
 
 @contextmanager
 def _ended_politely() -> Iterator[None]:
-    """Take a termination signal or a lost terminal for a Ctrl-C, so that every block on the way out cleans up."""
+    """Ctrl-C, a termination signal or a lost terminal end every program and unwind every block, so that each cleans
+    up on the way out; a second one does not wait for that."""
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    def stop(number: int, _frame: FrameType | None) -> None:
+        from haechi import process  # late: not every command runs programs
+
+        process.interrupt(number)
 
     before = {}
-    for which in (signal.SIGTERM, signal.SIGHUP):
+    for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Under nohup SIGHUP is ignored on purpose; leave it so. Signals can be set in the main thread only.
         if signal.getsignal(which) is not signal.SIG_IGN:
             with suppress(ValueError):
