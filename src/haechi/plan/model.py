@@ -47,7 +47,8 @@ class Plan:
 
     @property
     def language(self) -> str:
-        return self.head.language
+        """Empty where the plan leaves it to whoever runs haechi."""
+        return self.head.language or ""
 
     @property
     def zone(self) -> ZoneInfo:
