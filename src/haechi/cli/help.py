@@ -17,7 +17,16 @@ _TYPES = {"int": N_("NUMBER"), "float": N_("NUMBER"), "Path": N_("PATH"), "str":
 # What commands call their values with `metavar=`; here only to be translated.
 _PLACEHOLDERS = (
     *(N_("FILE"), N_("KEY"), N_("KEY=VALUE"), N_("LANG"), N_("NAME"), N_("OPERATION"), N_("PART")),
-    *(N_("POINT"), N_("RUN"), N_("SERVICE"), N_("SHELL"), N_("SNAPSHOT"), N_("VAULT"), N_("WHERE")),
+    *(
+        N_("POINT"),
+        N_("RUN"),
+        N_("SERVICE"),
+        N_("SHELL"),
+        N_("SNAPSHOT"),
+        N_("TIME"),
+        N_("VAULT"),
+        N_("WHERE"),
+    ),
 )
 
 

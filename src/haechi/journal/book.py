@@ -258,6 +258,12 @@ class Journal:
 
     # -- care -------------------------------------------------------------------------------------
 
+    def ended_before(self, moment: datetime) -> int:
+        """How many runs `prune` would forget."""
+        query = select(func.count()).select_from(runs).where(runs.c.ended < moment)
+        with self._reading() as connection:
+            return int(connection.scalar(query) or 0)
+
     def prune(self, before: datetime) -> int:
         """Forget runs that ended before this, and points gone before this with their proofs; how many runs."""
         with self._writing() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,23 @@ class Ended:
     status: int
     out: str
     err: str
+
+
+class SlowClock:
+    """Begins when a test says so, and goes on only when somebody sleeps."""
+
+    def __init__(self, begin: datetime) -> None:
+        self.begin = begin
+        self.passed = 0.0
+
+    def now(self) -> datetime:
+        return self.begin + timedelta(seconds=self.passed)
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.passed
+
+    def sleep(self, seconds: float) -> None:
+        self.passed += seconds
 
 
 @pytest.fixture

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from haechi import app
+from haechi import app, clock
 from haechi.cli.render.width import width
 from haechi.errors import Status, VaultMissing
 from haechi.journal.book import Journal
 from haechi.model import Copy, Outcome, RestorePoint, RunStep
-from tests.unit.cli.conftest import Ended
+from tests.unit.cli.conftest import Ended, SlowClock
 
 Haechi = Callable[..., Ended]
 NOON = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -96,6 +96,18 @@ def test_rebuild_reads_every_destination(haechi: Haechi, home: Any) -> None:
     assert json.loads(said.out) == {"points": 2, "added": 2, "forgotten": 1, "runs": 2}
     assert [len(p.copies) for p in home.journal.points()] == [2, 1]
     assert "0 were unknown" in haechi("journal", "rebuild").out
+
+
+def test_old_runs_are_forgotten_after_a_question(haechi: Haechi, home: Any) -> None:
+    run = failed_run(home.journal)
+    assert haechi("journal", "prune").out == "0 runs would be forgotten.\n"
+    with clock.using(SlowClock(datetime.now(UTC) + timedelta(days=500))):
+        assert json.loads(haechi("journal", "prune", "-n", "--json").out) == {"runs": 1, "done": False}
+        assert haechi("journal", "prune").status == Status.USAGE
+        assert home.journal.run(run).id == run
+        assert haechi("journal", "prune", "--yes").out == "1 run forgotten.\n"
+    assert home.journal.runs() == []
+    assert haechi("journal", "prune", "--older-than", "soon").status == Status.USAGE
 
 
 def test_a_vault_that_is_away_leaves_its_part_as_it_was(haechi: Haechi, home: Any) -> None:

@@ -26,6 +26,7 @@ from haechi.credentials import Secret
 from haechi.errors import Status
 from haechi.events import Listener, Reporter
 from haechi.model import Outcome
+from tests.unit.cli.conftest import SlowClock
 
 
 @pytest.mark.parametrize(
@@ -131,26 +132,10 @@ def test_json_of_our_values() -> None:
     }
 
 
-class SlowClock:
-    """Goes on only when a test says so."""
-
-    def __init__(self) -> None:
-        self.passed = 0.0
-
-    def now(self) -> datetime:
-        return datetime(2025, 3, 1, tzinfo=UTC) + timedelta(seconds=self.passed)
-
-    def monotonic(self) -> float:
-        return 1000.0 + self.passed
-
-    def sleep(self, seconds: float) -> None:
-        self.passed += seconds
-
-
 @contextmanager
 def minute(listener: Listener) -> Iterator[None]:
     """A backup of one minute with a step inside, and a thing worth knowing."""
-    with clock.using(SlowClock()):
+    with clock.using(SlowClock(datetime(2025, 3, 1, tzinfo=UTC))):
         reporter = Reporter(listener)
         with reporter.step("Backing up postgres", 600) as step:
             within = reporter.within(step)

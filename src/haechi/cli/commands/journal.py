@@ -7,8 +7,9 @@ from typing import Annotated
 from typer import Argument, Option
 
 from haechi.cli.frame import verbs
+from haechi.cli.options import DryRun
 from haechi.cli.screen import screen
-from haechi.i18n import N_, _
+from haechi.i18n import N_, _, plural
 
 GROUP = "look"
 SUMMARY = N_("Show what was run, how it ended and why")
@@ -51,6 +52,39 @@ def show_run(
     home = view.home()
     found = home.journal.run(run)
     view.answer(found, text=lambda: runs.shown(found, view.zone))
+
+
+@commands.command("prune", help=N_("Forget runs that ended long ago. Restore points and their proofs stay."))
+def prune(
+    older: Annotated[
+        str, Option("--older-than", metavar="TIME", help=N_("How long ago, such as `400 days`."))
+    ] = "400 days",
+    dry_run: DryRun = False,
+) -> None:
+    from haechi import clock
+    from haechi.errors import UsageMistake
+    from haechi.schedule.duration import parse_duration
+
+    view = screen()
+    journal = view.home().journal
+    try:
+        before = clock.now() - parse_duration(older)
+    except ValueError as problem:
+        raise UsageMistake(
+            _("The value of {name} does not fit: {reason}").format(name="--older-than", reason=problem)
+        ) from None
+    count = journal.ended_before(before)
+    if dry_run or not count:
+        text = plural("{count} run would be forgotten.", "{count} runs would be forgotten.", count)
+        view.answer({"runs": count, "done": False}, text=text)
+        return
+    view.confirm(
+        plural("{count} run is forgotten for good.", "{count} runs are forgotten for good.", count), "prune"
+    )
+    count = journal.prune(before)
+    view.answer(
+        {"runs": count, "done": True}, text=plural("{count} run forgotten.", "{count} runs forgotten.", count)
+    )
 
 
 @commands.command("rebuild", help=N_("Make the record of restore points again from the vaults and archives."))
