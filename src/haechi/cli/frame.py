@@ -174,21 +174,15 @@ def load(name: str) -> Any:
     """The command of this name, with what every command understands added to its own options."""
     module = import_module(f"haechi.cli.commands.{name.replace('-', '_')}")
     if hasattr(module, "commands"):
-        app = module.commands
-        for registered in app.registered_commands:
+        for registered in module.commands.registered_commands:
             registered.cls = HaechiCommand
+        made: Any = typer.main.get_group(module.commands)
     else:
         app = typer.Typer(add_completion=False)
         app.command(name, cls=HaechiCommand)(module.command)
-        app.callback(cls=HaechiGroup)(lambda: None)
-    made: Any = typer.main.get_group(app)
-    commands = list(made.commands.values())
-    for command in commands:
+        made = typer.main.get_command(app)
+    for command in (made, *getattr(made, "commands", {}).values()):
         command.params.extend(_everywhere_options())
-    if not hasattr(module, "commands"):
-        made = commands[0]
-    else:
-        made.params.extend(_everywhere_options())
     made.name = name
     made.help = module.SUMMARY
     made.epilog = getattr(module, "HELP", None)
@@ -196,7 +190,7 @@ def load(name: str) -> Any:
 
 
 def root() -> Root:
-    made = Root(name="haechi", no_args_is_help=False, invoke_without_command=True)
+    made = Root(name="haechi")
     made.params.extend(_everywhere_options())
     made.context_settings = {"help_option_names": ["--help", "-h"]}
     return made

@@ -25,6 +25,8 @@ def in_our_words(mistake: Any) -> HaechiError:
             hint = _("Did you mean “{near}”?").format(near=near[0]) if near else hint
         case "MissingParameter" if parameter is not None:
             text = _("{name} is missing.").format(name=_name(parameter))
+        case "BadParameter" if parameter is not None and (expected := _expected(parameter)):
+            text = _("{name} wants {expected}.").format(name=_name(parameter), expected=expected)
         case "BadParameter" if parameter is not None:
             text = _("The value of {name} does not fit: {reason}").format(name=_name(parameter), reason=said)
         case "BadOptionUsage":
@@ -37,6 +39,21 @@ def in_our_words(mistake: Any) -> HaechiError:
         case _:
             text = mistake.format_message()
     return UsageMistake(text, hint=hint)
+
+
+def _expected(parameter: Any) -> str:
+    """What would have fitted, as far as the parameter's type tells."""
+    kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    choices = getattr(kind, "__members__", None)
+    least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    if choices:
+        return _("one of {names}").format(names=", ".join(str(choice.value) for choice in choices.values()))
+    if least is not None and most is not None:
+        return _("a number from {low} to {high}").format(low=least, high=most)
+    if least is not None:
+        return _("a number of at least {low}").format(low=least)
+    names = {int: _("a whole number"), float: _("a number")}
+    return names.get(kind, "") if isinstance(kind, type) else ""
 
 
 def _name(parameter: Any) -> str:
