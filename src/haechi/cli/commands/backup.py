@@ -6,8 +6,8 @@ from typing import Annotated
 
 from typer import Option
 
+from haechi.cli.home import at_home
 from haechi.cli.options import DryRun, Services
-from haechi.cli.screen import screen
 from haechi.i18n import N_
 
 GROUP = "protect"
@@ -22,14 +22,11 @@ def command(
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    from haechi import app
     from haechi.cli.render import points
     from haechi.operations import backup
     from haechi.operations.together import together
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     chosen = home.services(services)
     if dry_run:
         probes = {service.name: service.source.probe() for service in chosen}

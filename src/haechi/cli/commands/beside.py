@@ -7,8 +7,8 @@ from typing import Annotated
 from typer import Argument
 
 from haechi.cli.frame import verbs
+from haechi.cli.home import at_home
 from haechi.cli.options import Service
-from haechi.cli.screen import screen
 from haechi.i18n import N_, _
 
 GROUP = "recover"
@@ -24,13 +24,10 @@ Names = Annotated[
 
 @commands.command("list", help=N_("List what lies beside."))
 def list_beside(service: Service) -> None:
-    from haechi import app
     from haechi.cli.render import restores
     from haechi.operations import exchange
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     found = exchange.lying_beside(home.service(service))
     view.answer(
         [{"name": b.name, "of": b.of, "state": b.state} for b in found], text=lambda: restores.beside(found)
@@ -39,13 +36,10 @@ def list_beside(service: Service) -> None:
 
 @commands.command("swap", help=N_("Put what came back in place; the old one is kept under another name."))
 def swap(service: Service, names: Names = None) -> None:
-    from haechi import app
     from haechi.cli.render import restores
     from haechi.operations import exchange
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     with view.progress() as reporter:
         kept = exchange.swap(home.service(service), home.desk, reporter, names or ())
     view.answer(kept, text=lambda: restores.swapped(service, kept))
@@ -53,13 +47,10 @@ def swap(service: Service, names: Names = None) -> None:
 
 @commands.command("undo", help=N_("Put the old one back in its place."))
 def undo(service: Service, names: Names = None) -> None:
-    from haechi import app
     from haechi.cli.render import restores
     from haechi.operations import exchange
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     with view.progress() as reporter:
         moved = exchange.undo(home.service(service), home.desk, reporter, names or ())
     view.answer(moved, text=lambda: restores.undone(moved))
@@ -67,13 +58,10 @@ def undo(service: Service, names: Names = None) -> None:
 
 @commands.command("finish", help=N_("Remove what lies beside for good."))
 def finish(service: Service, names: Names = None) -> None:
-    from haechi import app
     from haechi.cli.render import restores
     from haechi.operations import exchange
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     chosen = home.service(service)
     found = [b for b in exchange.lying_beside(chosen) if not names or b.of in names]
     view.show(restores.beside(found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from haechi.cli.screen import screen
+from haechi.cli.home import at_home
 from haechi.i18n import N_, _
 
 GROUP = "look"
@@ -10,14 +10,11 @@ SUMMARY = N_("Look the whole installation over and say how to mend what is wrong
 
 
 def command() -> None:
-    from haechi import app
     from haechi.cli.render import standings
     from haechi.errors import HaechiError
     from haechi.operations.doctor import Health
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     with view.progress() as reporter:
         findings = home.examine(reporter)
     view.answer(findings, text=lambda: standings.findings(findings))

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from haechi.cli.frame import verbs
-from haechi.cli.screen import screen
+from haechi.cli.home import at_home
 from haechi.i18n import N_, _
 
 GROUP = "care"
@@ -29,13 +29,10 @@ KeyFile = Annotated[
 
 @commands.command("list", help=N_("List the keys of a vault."))
 def list_keys(vault: Vault) -> None:
-    from haechi import app
     from haechi.cli.render import vaults
     from haechi.vault import keys
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     opened = home.vault(vault)
     found = keys.every(opened.store)
     view.answer(
@@ -46,13 +43,10 @@ def list_keys(vault: Vault) -> None:
 
 @commands.command("add", help=N_("Add a key that opens the vault too."))
 def add(vault: Vault, key_file: KeyFile = None) -> None:
-    from haechi import app
     from haechi.cli.render import vaults
     from haechi.vault import keys
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     opened = home.vault(vault)
     added = keys.add(opened.store, opened.files.key, vaults.new_secret(view, key_file))
     view.answer({"id": added.id}, text=_("The key {id} opens the vault now, too.").format(id=added.id[:8]))
@@ -60,13 +54,10 @@ def add(vault: Vault, key_file: KeyFile = None) -> None:
 
 @commands.command("change", help=N_("Put a new key in the place of the one that the plan names."))
 def change(vault: Vault, key_file: KeyFile = None) -> None:
-    from haechi import app
     from haechi.cli.render import vaults
     from haechi.vault import keys
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     opened = home.vault(vault)
     secret = vaults.new_secret(view, key_file)
     view.confirm(
@@ -86,13 +77,10 @@ def remove(
     vault: Vault,
     key: Annotated[str, Argument(metavar="KEY", help=N_("The key's id, or the beginning of it."))],
 ) -> None:
-    from haechi import app
     from haechi.errors import NotThere
     from haechi.vault import keys
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     opened = home.vault(vault)
     matching = [k.id for k in keys.every(opened.store) if k.id.startswith(key)]
     if len(matching) != 1:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from haechi.cli.home import at_home
 from haechi.cli.options import Services, Where
-from haechi.cli.screen import screen
 from haechi.i18n import N_
 
 GROUP = "look"
@@ -11,13 +11,10 @@ SUMMARY = N_("List restore points, their copies and how far each is proven")
 
 
 def command(services: Services = None, where: Where = None) -> None:
-    from haechi import app
     from haechi.cli.render import points
     from haechi.operations import listing
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     with view.progress() as reporter:
         rows = listing.list_points(home.services(services), home.desk, reporter, copy=where)
     view.answer(rows, text=lambda: points.rows(rows, home.zone))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from haechi.cli.home import at_home
 from haechi.cli.options import DryRun, Services
-from haechi.cli.screen import screen
 from haechi.i18n import N_, _
 
 GROUP = "care"
@@ -11,13 +11,10 @@ SUMMARY = N_("Let go of restore points that the plan no longer keeps")
 
 
 def command(services: Services = None, dry_run: DryRun = False) -> None:
-    from haechi import app
     from haechi.cli.render import amounts, points
     from haechi.operations import retain
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     with view.progress() as reporter:
         plans = [p for service in home.services(services) for p in retain.plan(service, home.desk, reporter)]
     going = sum(len(plan.going) for plan in plans)

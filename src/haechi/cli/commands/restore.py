@@ -6,8 +6,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from haechi.cli.home import at_home
 from haechi.cli.options import DryRun, Point, Service, Where
-from haechi.cli.screen import screen
 from haechi.i18n import N_, _
 
 GROUP = "recover"
@@ -45,15 +45,12 @@ def command(
     jobs: Annotated[int, Option("--jobs", "-j", min=1, help=N_("How many threads load at once."))] = 2,
     dry_run: DryRun = False,
 ) -> None:
-    from haechi import app
     from haechi.cli.render import amounts, restores
     from haechi.errors import NotVerified
     from haechi.operations import exchange, restore
     from haechi.sources._base import Wanted
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     wanted = Wanted(only=tuple(only or ()), target=restores.target(to or ()), in_place=in_place, jobs=jobs)
     with view.progress() as reporter:
         plan = restore.plan(home.service(service), reporter, which=point, copy=where, wanted=wanted)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from haechi.cli.home import at_home
 from haechi.cli.options import Services
-from haechi.cli.screen import screen
 from haechi.i18n import N_, _
 
 GROUP = "look"
@@ -11,14 +11,11 @@ SUMMARY = N_("What each service promises, what holds now, and what is proven")
 
 
 def command(services: Services = None) -> None:
-    from haechi import app
     from haechi.cli.render import standings as shown
     from haechi.errors import PromiseBroken
     from haechi.operations import status
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     with view.progress() as reporter:
         standings = status.standings(home.services(services), home.desk, reporter)
     view.answer(shown.standings_as_data(standings), text=lambda: shown.standings(standings))

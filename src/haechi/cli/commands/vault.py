@@ -7,6 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from haechi.cli.frame import verbs
+from haechi.cli.home import at_home
 from haechi.cli.screen import screen
 from haechi.i18n import N_, _
 
@@ -24,12 +25,9 @@ Vault = Annotated[str, Argument(metavar="VAULT", help=N_("A vault as the plan na
 
 @commands.command("init", help=N_("Make the vaults that the plan names and that are not there yet."))
 def init(vaults: Vaults = None) -> None:
-    from haechi import app
     from haechi.errors import AlreadyThere
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     made = {}
     for name in vaults or home.plan.vaults:
         try:
@@ -52,12 +50,9 @@ def files(
     vault: Vault,
     point: Annotated[str, Argument(metavar="SNAPSHOT", help=N_("A snapshot's id, or the beginning of it."))],
 ) -> None:
-    from haechi import app
     from haechi.cli.render import vaults
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     opened = home.vault(vault)
     nodes = list(opened.walk(opened.snapshot(point)))
     view.answer(vaults.files_as_data(nodes), text=lambda: vaults.files(nodes))
@@ -65,12 +60,9 @@ def files(
 
 @commands.command("snapshots", help=N_("List the snapshots of a vault, other programs' ones too."))
 def snapshots(vault: Vault) -> None:
-    from haechi import app
     from haechi.cli.render import vaults
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     opened = home.vault(vault)
     found = opened.snapshots()
     for name in opened.damaged_snapshots:
@@ -85,12 +77,9 @@ def unlock(
         bool, Option("--all", help=N_("Locks in use too: only when you know that nobody works there."))
     ] = False,
 ) -> None:
-    from haechi import app
     from haechi.vault import locking
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     files = home.vault(vault).files
     if every:
         view.confirm(_("A program that works there now may damage the vault without its lock."), vault)

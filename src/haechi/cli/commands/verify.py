@@ -6,8 +6,8 @@ from typing import Annotated
 
 from typer import Option
 
+from haechi.cli.home import at_home
 from haechi.cli.options import Point, Services, Where
-from haechi.cli.screen import screen
 from haechi.i18n import N_, _
 
 GROUP = "protect"
@@ -23,14 +23,11 @@ def command(
         bool, Option("--quick", help=N_("Only that everything is there, without reading all of it."))
     ] = False,
 ) -> None:
-    from haechi import app
     from haechi.cli.render import points
     from haechi.errors import NotVerified
     from haechi.operations import verify
 
-    view = screen()
-    home = app.open_home(view.plan)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view, home = at_home()
     results: list[verify.Verified] = []
     with view.progress() as reporter:
         for service in home.services(services):

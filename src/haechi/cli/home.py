@@ -1,0 +1,20 @@
+"""What nearly every command begins with: the screen, and the installation that the plan describes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from haechi.cli.screen import Screen, screen
+
+if TYPE_CHECKING:
+    from haechi.app import Home
+
+
+def at_home() -> tuple[Screen, Home]:
+    """The plan is read, and the screen speaks its language and shows times in its zone."""
+    from haechi import app  # late: a command's help needs none of it
+
+    view = screen()
+    home = app.open_home(view.plan)
+    view.follow_plan(home.plan.language, home.plan.timezone)
+    return view, home
