@@ -96,6 +96,14 @@ def pack_key(pack: bytes) -> str:
     return f"data/{name[:2]}/{name}"
 
 
+def size_of(blobs: Iterable[Blob]) -> int:
+    """How long the file of a pack of these blobs is."""
+    size = OVERHEAD + _LENGTH.size
+    for blob in blobs:
+        size += blob.length + (_COMPRESSED.size if blob.plain else _PLAIN.size)
+    return size
+
+
 def encode_header(blobs: Iterable[Blob]) -> bytes:
     parts = []
     for blob in blobs:
