@@ -18,7 +18,9 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    ValidationInfo,
     ValidatorFunctionWrapHandler,
+    field_validator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -81,6 +83,13 @@ class Origin(BaseModel):
         default=None,
         description="With `env` only: the value when it is not set, for what is not really secret.",
     )
+
+    @field_validator("file")
+    @classmethod
+    def _beside_the_plan(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        """A relative path is relative to the file that says it, wherever haechi happens to be started."""
+        base = (info.context or {}).get("base")
+        return file if file is None or base is None else base / file.expanduser()
 
     @model_validator(mode="after")
     def _one_way(self) -> Origin:

@@ -41,7 +41,7 @@ def validate(
     `siblings` are the keys beside the model's own.
     """
     try:
-        return model.model_validate(table)
+        return model.model_validate(table, context=found.context)
     except ValidationError as problem:
         errors = problem.errors(include_url=False)
     by_place: dict[Key, list[Any]] = {}
@@ -49,10 +49,10 @@ def validate(
         by_place.setdefault(_place(error["loc"], table, error["type"]), []).append(error)
     for place, several in by_place.items():
         _note(found, key, place, several, model, siblings)
-    return _salvaged(model, table, by_place, key)
+    return _salvaged(model, table, by_place, key, found)
 
 
-def _salvaged(model: type[Table], table: Any, places: Iterable[Key], key: Key) -> Table | None:
+def _salvaged(model: type[Table], table: Any, places: Iterable[Key], key: Key, found: Found) -> Table | None:
     """The table without its bad keys, so that the rest of it can be looked at in the same listing."""
     if not isinstance(table, Mapping):
         return None
@@ -60,7 +60,9 @@ def _salvaged(model: type[Table], table: Any, places: Iterable[Key], key: Key) -
     needed = {field.alias or name for name, field in model.model_fields.items() if field.is_required()}
     left = {k: v for k, v in table.items() if k not in bad}
     try:
-        return model.model_validate(left | {k: f"-{dotted(key)}" for k in needed - left.keys()})
+        return model.model_validate(
+            left | {k: f"-{dotted(key)}" for k in needed - left.keys()}, context=found.context
+        )
     except ValidationError:
         return None
 

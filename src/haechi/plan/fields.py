@@ -19,6 +19,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -257,12 +258,38 @@ Promised = Annotated[
 # -- lists -------------------------------------------------------------------------------------------
 
 
+class _OneOrMany:
+    """A list, for which one thing may stand by itself."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_as_list, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        many = handler(schema["schema"])
+        return {"anyOf": [many.get("items", {}), many]}
+
+
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
-OneOrMany = BeforeValidator(_as_list)
+OneOrMany = _OneOrMany()
+Names = Annotated[tuple[str, ...], OneOrMany]
+
+
+class Short(Section):
+    """A table that may be written as its first key alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        first = next(iter(cls.model_fields))
+        return {first: value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        field = next(iter(cls.model_fields.values()))
+        return {"anyOf": [{"type": "string", "description": field.description}, handler(schema)]}
 
 
 def _argv(value: Any) -> Any:

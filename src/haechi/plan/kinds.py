@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -60,20 +60,3 @@ def split(table: Mapping[str, Any], common: Iterable[str]) -> tuple[dict[str, An
     return {k: v for k, v in table.items() if k in shared}, {
         k: v for k, v in table.items() if k not in shared
     }
-
-
-def part_for(own: type[BaseModel], key: str, value: Any) -> Any:
-    """Of a list that the plan and a plugin share, the entries that the plugin understands."""
-    if not isinstance(value, list):
-        return value
-    inside = [
-        a
-        for a in get_args(own.model_fields[key].annotation)
-        if isinstance(a, type) and issubclass(a, BaseModel)
-    ]
-    if not inside:
-        return value
-    known = keys_of(inside[0])
-    needed = {name for name, field in inside[0].model_fields.items() if field.is_required()}
-    theirs = [one for one in value if isinstance(one, dict) and needed <= one.keys()]
-    return [{k: v for k, v in one.items() if k in known} for one in theirs]

@@ -160,10 +160,6 @@ def _with_options(
         return validate(model, content, key, found)
     common = kinds.keys_of(model)
     shared, rest = kinds.split(content, common)
-    theirs = kinds.keys_of(own)
-    for both in sorted(theirs & common & shared.keys()):
-        # A key of ours that the plugin wants to see as well, such as the checks that only it can make.
-        rest[both] = kinds.part_for(own, both, shared[both])
     made = validate(model, shared, key, found)
     options = validate(own, rest, key, found, siblings=sorted(common))
     if made is None or options is None:

@@ -22,8 +22,8 @@ def sounds_secret(variable: str) -> bool:
 def masked(value: Any, hidden: Mapping[str, str]) -> Any:
     """The same with passwords in addresses starred and hidden texts replaced by where they came from."""
     if isinstance(value, str):
-        for secret, origin in hidden.items():
-            value = value.replace(secret, origin)
+        for secret in sorted(hidden, key=len, reverse=True):
+            value = value.replace(secret, hidden[secret])
         return _USERINFO.sub(rf"\1:{MASK}", value)
     if isinstance(value, Mapping):
         return {k: masked(v, hidden) for k, v in value.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from haechi.errors import PlanMistake
@@ -45,8 +46,17 @@ class Found:
         self.file = file
         self.lines = lines
         self._hidden = {} if hidden is None else hidden  # texts that no message may hold
+        self.context = {"base": Path(file).absolute().parent}  # relative paths are relative to the plan
         self.mistakes: list[Mistake] = []
         self.advice: list[Mistake] = []
+
+    def written(self, key: Key) -> Key:
+        """The key path as the file has it: one thing that may stand for a list of one has no number."""
+        path: Key = ()
+        for part in key:
+            if isinstance(part, str) or (*path, part) in self.lines:
+                path = (*path, part)
+        return path
 
     def line(self, key: Key) -> int:
         """Of this key, or of the nearest one above it that is written down."""
@@ -80,6 +90,7 @@ class Found:
     def _made(
         self, kind: str, key: Key, message: str, expected: str, names: tuple[str, ...], word: str
     ) -> Mistake:
+        key = self.written(key)
         if names and not expected:
             expected = _("one of {names}").format(names=", ".join(sorted(set(names))))
         return Mistake(

@@ -1,11 +1,11 @@
 """The tables of a plan that concern people: who is told, who is called, what is looked at by hand."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from haechi.credentials import SecretSource, Value
-from haechi.plan.fields import Duration, Hours, Names, OneOrMany, Section, When
+from haechi.plan.fields import Duration, Hours, Names, OneOrMany, Section, Short, When
 from haechi.plan.sections import Named
 
 Event = Literal[
@@ -74,7 +74,7 @@ class Contact(Section):
     services: Names = Field((), description="Only for these services.")
 
 
-class Item(Section):
+class Item(Short):
     """One line of a checklist. A machine ticks it off if it can; else a person is asked."""
 
     item: str = Field(description="What is to be looked at or done.")
@@ -86,11 +86,6 @@ class Item(Section):
     ) = Field(None, description="What Haechi can look at by itself for this.")
     scenario: str | None = Field(None, description="The scenario that this line rehearses.")
     show: tuple[str, ...] = Field((), description="Commands that help the person who does it.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        return {"item": value} if isinstance(value, str) else value
 
 
 class Checklist(Named):

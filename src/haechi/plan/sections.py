@@ -9,7 +9,7 @@ Annotations here are evaluated at once: that spares Pydantic compiling a thousan
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from haechi.archive.encryption import Encryption
 from haechi.credentials import SecretSource
@@ -23,6 +23,7 @@ from haechi.plan.fields import (
     OneOrMany,
     Promised,
     Section,
+    Short,
     When,
     Zone,
     expected,
@@ -58,21 +59,13 @@ class Head(Section):
     title: str = Field("", description="The title of the documents that are made from this plan.")
     about: str = Field("", description="What the system is and what this plan covers.")
     timezone: Zone = Field("UTC", validate_default=True, description="The time zone of all schedules.")
-    language: Literal["en", "ko"] = Field("en", description="The language of messages, alerts and documents.")
+    language: Literal["en", "ko"] | None = Field(
+        None, description="The language of messages, alerts and documents; else that of whoever runs haechi."
+    )
     review: When | None = Field(None, description="When people look the plan over.")
 
 
-class _Short(Section):
-    """A table that may be written as its most important key alone."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        first = next(iter(cls.model_fields))
-        return {first: value} if isinstance(value, str) else value
-
-
-class Toward(_Short):
+class Toward(Short):
     """One destination of a service: "vault.main", or a table."""
 
     to: str = Field(description="A vault or an archive of this plan: “vault.main”.")
@@ -80,7 +73,7 @@ class Toward(_Short):
     layout: str | None = Field(None, description="In an archive: the names of this service's files.")
 
 
-class Copying(_Short):
+class Copying(Short):
     """A copy that is made from another copy, after the backup."""
 
     to: str = Field(description="A vault or an archive of this plan.")
@@ -95,7 +88,7 @@ class Copying(_Short):
     lag: Duration | None = Field(None, description="How far it may fall behind before that is an alarm.")
 
 
-class Verifying(_Short):
+class Verifying(Short):
     """Copies are read back and compared with their checksums."""
 
     when: When = Field(description="When.")
@@ -105,7 +98,7 @@ class Verifying(_Short):
     of: Names = Field((), description="Which copies; all of them when none is named.")
 
 
-class Drilling(_Short):
+class Drilling(Short):
     """A restore into a throwaway place, compared with what was counted at the backup."""
 
     when: When = Field(description="When.")
@@ -161,6 +154,14 @@ class Kept(Named):
     verify: Annotated[tuple[Verifying, ...], OneOrMany] = Field(
         (), description="When all that lies here is read."
     )
+
+    @field_validator("url")
+    @classmethod
+    def _beside_the_plan(cls, url: str, info: ValidationInfo) -> str:
+        """A relative directory is relative to the plan, wherever haechi happens to be started."""
+        base = (info.context or {}).get("base")
+        is_path = ":" not in url.split("/", 1)[0] and not url.startswith("~")
+        return str(base / url) if base and is_path else url
 
     @property
     def is_offsite(self) -> bool:

@@ -1,12 +1,12 @@
 """Single things that are done or asked: checks, hooks, and the steps of a scenario."""
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from haechi.credentials import SecretSource
 from haechi.i18n import _
-from haechi.plan.fields import Command, Duration, Names, OneOrMany, Section, expected
+from haechi.plan.fields import Command, Duration, Names, OneOrMany, Section, Short, expected
 
 
 class _OneOf(Section):
@@ -69,7 +69,7 @@ class Hooks(Section):
     on_failure: Many = Field((), description="When any of these failed.")
 
 
-class Step(_OneOf):
+class Step(_OneOf, Short):
     """One step of a scenario, done by Haechi or by a person."""
 
     verbs: ClassVar[tuple[str, ...]] = ("do", "run", "backup", "restore", "stop", "start", "check", "notify")
@@ -91,8 +91,3 @@ class Step(_OneOf):
     who: str = Field("", description="The role that does it.")
     takes: Duration | None = Field(None, description="How long it is expected to take.")
     deadline: Duration | None = Field(None, description="How long it may take.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        return {"do": value} if isinstance(value, str) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Callable
@@ -120,13 +121,13 @@ def _rpo(backup: str) -> str:
     """The RPO that this schedule can hold, with an hour to spare."""
     from datetime import timedelta
 
-    from haechi.schedule import parse, say_duration
+    from haechi.schedule import parse
 
     try:
         gap = parse(backup).longest_gap()
     except ValueError:
         gap = None  # the mistake is told when the whole plan is read
-    return say_duration((gap or timedelta(days=1)) + timedelta(hours=1))
+    return f"{math.ceil((gap or timedelta(days=1)) / timedelta(hours=1)) + 1}h"
 
 
 # -- where copies go ---------------------------------------------------------------------------------

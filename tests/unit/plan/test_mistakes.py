@@ -1,0 +1,176 @@
+"""Every mistake of a plan is told at once, with its line, its key, what was expected and the nearest name."""
+
+from __future__ import annotations
+
+import pytest
+
+from haechi.errors import PlanMistake
+from haechi.plan.load import loads
+
+GOOD = """
+[plan]
+name = "erp"
+[vault.main]
+url = "/backup/vault"
+key = { file = "/etc/haechi/vault.key" }
+[service.erp]
+source = "postgresql"
+to = "vault.main"
+"""
+
+
+def mistakes(text: str) -> list[dict[str, object]]:
+    with pytest.raises(PlanMistake) as caught:
+        loads(text, environment={})
+    return list(caught.value.mistakes)
+
+
+def only(text: str) -> dict[str, object]:
+    found = mistakes(text)
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_good_plan_has_none() -> None:
+    assert loads(GOOD, environment={}).services
+
+
+@pytest.mark.parametrize(
+    ("added", "kind", "key", "near"),
+    [
+        ('bakcup = "daily"', "unknown-key", "service.erp.bakcup", "backup"),
+        ('usr = "postgres"', "unknown-key", "service.erp.usr", "user"),
+        ("user = 5", "wrong-type", "service.erp.user", ""),
+        ('backup = "dayly 02:00"', "wrong-value", "service.erp.backup", ""),
+        ('backup = "0 0 30 2 *"', "never-fires", "service.erp.backup", ""),
+        ('keep = "30 dogs"', "wrong-value", "service.erp.keep", ""),
+        ("keep = { last = 0 }", "keeps-nothing", "service.erp.keep", ""),
+        ("keep = { daily = 7, at_most = 0 }", "keeps-nothing", "service.erp.keep", ""),
+        ('backup = "weekly"\nkeep = "2 days"', "keeps-nothing", "service.erp.keep", ""),
+        ("keep = { dayly = 7 }", "unknown-key", "service.erp.keep.dayly", "daily"),
+        ('promise = { rpo = "6h" }\nbackup = "daily"', "rpo", "service.erp.promise.rpo", ""),
+        ('promise = { rpo = "6h" }', "rpo", "service.erp.promise.rpo", ""),
+        ('promise = { rpo = "6h", rot = "1h" }', "unknown-key", "service.erp.promise.rot", "rto"),
+        ('copy = "vault.mian"', "reference", "service.erp.copy", "vault.main"),
+        (
+            'copy = { to = "vault.main", from = "vault.x" }',
+            "reference",
+            "service.erp.copy.from",
+            "vault.main",
+        ),
+        ('after = "erb"', "reference", "service.erp.after", "erp"),
+        ('after = "erp"', "circle", "service.erp.after", ""),
+        ('worker = "a"', "reference", "service.erp.worker", ""),
+        ('at = "dokcer:x"', "place", "service.erp.at", "docker"),
+        ('format = "custm"', "wrong-value", "service.erp.format", "custom"),
+        ('drill = { when = "daily", pick = "newst" }', "wrong-value", "service.erp.drill.pick", "newest"),
+        ('drill = { pick = "newest" }', "missing", "service.erp.drill.when", ""),
+        (
+            'verify = { when = "daily", of = "vault.x" }',
+            "reference",
+            "service.erp.verify.of",
+            "vault.main",
+        ),
+        ('checks = [{ http = "http://x", run = "x" }]', "wrong-value", "service.erp.checks[0]", ""),
+        ("deadline = 5", "wrong-type", "service.erp.deadline", ""),
+        ('user = "${NOT_SET}"', "not-set", "service.erp.user", ""),
+        (
+            'hooks = { before_bakcup = "x" }',
+            "unknown-key",
+            "service.erp.hooks.before_bakcup",
+            "before_backup",
+        ),
+        ('password = { fil = "/x" }', "unknown-key", "service.erp.password.fil", "file"),
+        ('[vault.b]\nurl = "ftp://x"\nkey = "k"', "unknown-scheme", "vault.b.url", ""),
+        ('[vault.b]\nurl = "/b"', "missing", "vault.b.key", ""),
+        ('[vault.b]\nurl = "/backup/vault/"\nkey = "k"', "duplicate", "vault.b.url", ""),
+        ('[vault.b]\nurl = "s3://b"\nkey = "k"\nregoin = "x"', "unknown-key", "vault.b.regoin", "region"),
+        ('[archive.a]\nurl = "/a"\nlayout = "{tire}/{time}.sql.gz"', "layout", "archive.a.layout", ""),
+        ('[archive.a]\nurl = "/a"\nlayout = "{service}.sql.gz"', "layout", "archive.a.layout", ""),
+        ('[set.s]\nof = ["epr"]', "reference", "set.s.of[0]", "erp"),
+        ('[scenario.s]\norder = ["erp", ["x"]]', "reference", "scenario.s.order[1][0]", ""),
+        ('[scenario.s]\nsteps = [{ restore = "epr" }]', "reference", "scenario.s.steps[0].restore", "erp"),
+        ('[checklist.dialy]\nitems = ["x"]', "unknown-key", "checklist.dialy", "daily"),
+        ('[notify.a]\nvia = "slack"', "missing", "notify.a.url", ""),
+        ('[notify.a]\nvia = "slack"\nurl = "x"\non = "failur"', "wrong-value", "notify.a.on", "failure"),
+        ('[sevrice.x]\nsource = "postgresql"', "unknown-key", "sevrice", "service"),
+        ('[[contact]]\nrole = "x"', "missing", "contact[0].name", ""),
+        ('[server]\nblackout = "sometimes"', "wrong-value", "server.blackout", ""),
+        ("[vault]\nx = 5", "wrong-type", "vault.x", ""),
+    ],
+)
+def test_each_mistake(added: str, kind: str, key: str, near: str) -> None:
+    text = GOOD + added + "\n"
+    found = only(text)
+    told = (found["kind"], found["key"], found["near"])
+    assert told == (kind, key, near)
+    line = text.splitlines()[int(str(found["line"])) - 1]
+    last = key.rsplit(".", 1)[-1].split("[", maxsplit=1)[0]
+    assert last in line or kind in ("missing", "keeps-nothing") or f"[{key}]" in line
+
+
+def test_an_unknown_source_names_those_that_are_known() -> None:
+    found = only(GOOD.replace('"postgresql"', '"postgresq"') + "anything = 1\n")
+    assert (found["kind"], found["near"]) == ("unknown-source", "postgresql")
+    assert "postgresql" in str(found["expected"])
+
+
+def test_all_of_them_come_out_in_one_listing() -> None:
+    text = """
+[plan]
+name = "erp"
+timezone = "Asia/Seol"
+[vault.main]
+url = "nope://x"
+kye = "planted-in-an-unknown-key"
+[service.a]
+source = "postgresql"
+to = ["vault.mian"]
+backup = "daily 25:00"
+[service.b]
+to = "vault.main"
+[notify.n]
+via = "pigeon"
+"""
+    found = mistakes(text)
+    assert [(m["line"], m["key"]) for m in found] == [
+        (4, "plan.timezone"),
+        (5, "vault.main.key"),
+        (6, "vault.main.url"),
+        (7, "vault.main.kye"),
+        (10, "service.a.to[0]"),
+        (11, "service.a.backup"),
+        (12, "service.b.source"),
+        (15, "notify.n.via"),
+    ]
+    with pytest.raises(PlanMistake) as caught:
+        loads(text, environment={})
+    assert len(caught.value.message.splitlines()) == 1 + len(found)
+    assert "planted" not in caught.value.message
+    assert caught.value.as_dict()["mistakes"] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "line"),
+    [
+        ("[plan]\nname = \n", "syntax", 2),
+        ("[plan]\nname = 'a'\nname = 'b'\n", "duplicate", 3),
+        ("[plan]\nname = 'a'\n[vault.x]\n[vault.x]\n", "duplicate", 4),
+        ("[plan\n", "syntax", 1),
+    ],
+)
+def test_what_is_no_toml(text: str, kind: str, line: int) -> None:
+    found = only(text)
+    assert (found["kind"], found["line"]) == (kind, line)
+
+
+def test_a_promise_of_the_defaults_is_told_at_the_schedule_that_breaks_it() -> None:
+    text = GOOD + 'backup = "weekly"\n[defaults]\npromise = { rpo = "24h" }\n'
+    found = only(text)
+    assert (found["key"], found["line"]) == ("service.erp.backup", 10)
+
+
+def test_a_change_of_summer_time_breaks_no_promise() -> None:
+    text = GOOD.replace('name = "erp"', 'name = "erp"\ntimezone = "Europe/Berlin"')
+    plan = loads(text + 'promise = { rpo = "24h" }\nbackup = "daily 02:30"\n', environment={})
+    assert "rpo-tight" in [advice.kind for advice in plan.advice]
