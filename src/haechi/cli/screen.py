@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from haechi import i18n
+from haechi.cli.render.width import printable
 from haechi.errors import HaechiError, NotConfirmed, UsageMistake
 from haechi.events import Listener, Reporter
 from haechi.i18n import _
@@ -149,11 +150,11 @@ class Screen:
             else:
                 self._write(self.out, as_json(body) + "\n")
             return
-        lines = [self._paint("31;1", _("Error:")) + " " + problem.message]
+        lines = [self._paint("31;1", _("Error:")) + " " + printable(problem.message)]
         if problem.hint:
-            lines += ["  " + line for line in problem.hint.splitlines()]
+            lines += ["  " + line for line in printable(problem.hint).splitlines()]
         if problem.detail and self.verbose:
-            lines += ["", *("  | " + line for line in problem.detail.rstrip().splitlines())]
+            lines += ["", *("  | " + line for line in printable(problem.detail).rstrip().splitlines())]
         elif problem.detail:
             lines += ["  " + _("(--verbose shows more)")]
         self._write(self.err, "\n".join(lines) + "\n")

@@ -150,8 +150,8 @@ def explained(engine: Engine) -> Iterator[None]:
     """The database's complaint as an error with a next step. Addresses are shown without passwords."""
     try:
         yield
-    except SQLAlchemyError as problem:
-        reason = str(getattr(problem, "orig", None) or type(problem).__name__)
+    except (SQLAlchemyError, sqlite3.Error) as problem:
+        reason = str(getattr(problem, "orig", problem) or type(problem).__name__)
         where = engine.url.render_as_string(hide_password=True)
         if engine.dialect.name == "sqlite":
             where = str(engine.url.database)

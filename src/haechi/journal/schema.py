@@ -25,17 +25,31 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
+class Words(TypeDecorator[str]):
+    """Text from anywhere: what a database would refuse becomes a question mark, for a listener must not raise."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else _storable(value)
+
+
 class Values(TypeDecorator[Mapping[str, Any]]):
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> str:
         # A fact may be of any kind, and a record must never be the reason that a backup fails: hence `default`.
-        return json.dumps(dict(value or {}), ensure_ascii=False, default=str)
+        return _storable(json.dumps(dict(value or {}), ensure_ascii=False, default=str))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Mapping[str, Any]:
         found: Mapping[str, Any] = json.loads(value or "{}")
         return found
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
 metadata = MetaData()
@@ -43,38 +57,38 @@ metadata = MetaData()
 runs = Table(
     "haechi_runs",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("operation", Text, nullable=False),
-    Column("service", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("process", Text, nullable=False),  # who works on it, see liveness.py
+    Column("id", Words, primary_key=True),
+    Column("operation", Words, nullable=False),
+    Column("service", Words, nullable=False),
+    Column("host", Words, nullable=False),
+    Column("process", Words, nullable=False),  # who works on it, see liveness.py
     Column("began", Moment, nullable=False),
     Column("ended", Moment),
-    Column("outcome", Text, nullable=False),
+    Column("outcome", Words, nullable=False),
     Column("bytes_read", BigInteger, nullable=False),
     Column("bytes_stored", BigInteger, nullable=False),
-    Column("point", Text, nullable=False),
+    Column("point", Words, nullable=False),
     Column("error", Values, nullable=False),
 )
 
 steps = Table(
     "haechi_steps",
     metadata,
-    Column("run", Text, ForeignKey("haechi_runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("run", Words, ForeignKey("haechi_runs.id", ondelete="CASCADE"), primary_key=True),
     Column("number", BigInteger, primary_key=True),
-    Column("title", Text, nullable=False),
+    Column("title", Words, nullable=False),
     Column("began", Moment, nullable=False),
     Column("seconds", Float, nullable=False),
-    Column("outcome", Text, nullable=False),
+    Column("outcome", Words, nullable=False),
     Column("amount", BigInteger, nullable=False),
-    Column("error", Text, nullable=False),
+    Column("error", Words, nullable=False),
 )
 
 points = Table(
     "haechi_points",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("service", Text, nullable=False),
+    Column("id", Words, primary_key=True),
+    Column("service", Words, nullable=False),
     Column("time", Moment, nullable=False),
     Column("gone", Moment),  # when its last copy was let go; the row stays for the history
     Column("body", Values, nullable=False),  # RestorePoint.as_dict(), without the copies
@@ -83,21 +97,21 @@ points = Table(
 copies = Table(
     "haechi_copies",
     metadata,
-    Column("point", Text, ForeignKey("haechi_points.id", ondelete="CASCADE"), primary_key=True),
-    Column("place", Text, primary_key=True),  # Copy.where: `where` is a word of SQL's
-    Column("ref", Text, nullable=False),
+    Column("point", Words, ForeignKey("haechi_points.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Words, primary_key=True),  # Copy.where: `where` is a word of SQL's
+    Column("ref", Words, nullable=False),
     Column("size", BigInteger, nullable=False),
 )
 
 proofs = Table(
     "haechi_proofs",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("point", Text, nullable=False),  # of a point that need not be in this journal
-    Column("place", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("id", Words, primary_key=True),
+    Column("point", Words, nullable=False),  # of a point that need not be in this journal
+    Column("place", Words, nullable=False),
+    Column("state", Words, nullable=False),
     Column("time", Moment, nullable=False),
-    Column("depth", Text, nullable=False),
+    Column("depth", Words, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("detail", Values, nullable=False),
 )

@@ -36,7 +36,7 @@ def test_verbs_options_and_services_are_completed(tmp_path: Path) -> None:
         '[service.store]\nsource = "postgresql"\nto = ["vault.main"]\n'
     )
     assert asked("haechi vers").split() == ["version"]
-    assert asked("haechi journal ").split() == ["list", "show", "rebuild"]
+    assert asked("haechi journal ").split() == ["list", "show", "prune", "rebuild"]
     assert "--dry-run" in asked("haechi backup --").split()
     assert asked("haechi backup sh", HAECHI_PLAN=str(plan)).split() == ["shop"]
     assert asked("haechi backup sh", HAECHI_PLAN=str(tmp_path / "none")).strip() == ""

@@ -169,6 +169,21 @@ def test_plain_lines_are_few() -> None:
         ]
 
 
+@pytest.mark.parametrize("kind", ["bars", "lines", "json"])
+def test_names_of_files_cannot_play_with_the_terminal(kind: str) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    bars = Bars(Console(file=out, force_terminal=False, width=80, color_system=None))
+    listener: Listener = {"bars": bars, "lines": PlainLines(out), "json": JsonLines(out)}[kind]
+    reporter = Reporter(listener)
+    with bars, reporter.step("a\033[2J\udcffb"):
+        reporter.warn("\033]0;title\a\udcff")
+    out.flush()
+    said = out.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    if kind == "json":
+        assert json.loads(said.splitlines()[0])["title"] == "a\033[2J\udcffb"
+    assert "a" in said and "\033" not in said and "\a" not in said
+
+
 def test_json_lines_say_it_all() -> None:
     out = io.StringIO()
     with minute(JsonLines(out)):

@@ -90,6 +90,17 @@ def test_the_recorder_writes_what_it_hears(journal: Journal) -> None:
     ]
 
 
+def test_names_that_are_no_text_do_no_harm(journal: Journal) -> None:
+    run = journal.begin_run("backup", "files")
+    reporter = Reporter(RunRecorder(journal, run))
+    with reporter.step("report\udcff\0.pdf"):
+        pass
+    journal.end_run(run, Outcome.PARTIAL, error={"message": "a\udcff\0b", "when": NOON})
+    kept = journal.run(run)
+    assert kept.steps[0].title == "report??.pdf"
+    assert (kept.error["message"], kept.error["when"]) == ("a?\0b", str(NOON))
+
+
 def test_a_million_small_steps_do_not_fill_the_journal(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from haechi.cli.render import amounts
 from haechi.cli.render.lines import ended
-from haechi.cli.render.width import cut, pad
+from haechi.cli.render.width import cut, pad, printable
 from haechi.events import Event, Said, StepAdvanced, StepEnded, StepStarted
 from haechi.i18n import _
 
@@ -97,14 +97,16 @@ class Bars:
                 case StepEnded():
                     self._end(event)
                 case Said(level="warning"):
-                    self._progress.print(f"[bold yellow]{escape(_('Warning:'))}[/] {escape(event.text)}")
+                    self._progress.print(
+                        f"[bold yellow]{escape(_('Warning:'))}[/] {escape(printable(event.text))}"
+                    )
                 case Said():
-                    self._progress.print(escape(event.text))
+                    self._progress.print(escape(printable(event.text)))
 
     def _start(self, event: StepStarted) -> None:
         above = self._steps.get(event.parent or 0)
         depth = above.depth + 1 if above else 0
-        title = pad(cut("  " * depth + event.title, _TITLE), _TITLE)
+        title = pad(cut("  " * depth + printable(event.title), _TITLE), _TITLE)
         bar = self._progress.add_task(escape(title), total=event.total, unit=event.unit)
         self._steps[event.step] = _Shown(bar, event.unit, depth)
 

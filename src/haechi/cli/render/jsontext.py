@@ -11,11 +11,16 @@ from typing import Any
 
 
 def as_json(value: Any) -> str:
-    return json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+    return _writable(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
 
 
 def as_line(value: Any) -> str:
-    return json.dumps(value, default=_plain, ensure_ascii=False)
+    return _writable(json.dumps(value, default=_plain, ensure_ascii=False))
+
+
+def _writable(text: str) -> str:
+    """A name that is not UTF-8 is written in JSON's own way, \\udcff, and comes back as the same name."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from haechi import clock
 from haechi.cli.render import amounts
+from haechi.cli.render.width import printable
 from haechi.events import Event, Said, StepAdvanced, StepEnded, StepStarted
 from haechi.i18n import _
 
@@ -40,15 +41,17 @@ class PlainLines:
                     above = self._steps.get(event.parent or 0)
                     moment = clock.monotonic()
                     depth = above.depth + 1 if above else 0
-                    self._steps[event.step] = _Running(event.title, event.unit, depth, moment, moment)
+                    self._steps[event.step] = _Running(
+                        printable(event.title), event.unit, depth, moment, moment
+                    )
                 case StepAdvanced():
                     self._advanced(event)
                 case StepEnded():
                     self._ended(event)
                 case Said(level="warning"):
-                    self._write(0, _("Warning:") + " " + event.text)
+                    self._write(0, _("Warning:") + " " + printable(event.text))
                 case Said():
-                    self._write(0, event.text)
+                    self._write(0, printable(event.text))
 
     def _advanced(self, event: StepAdvanced) -> None:
         step = self._steps.get(event.step)
@@ -85,13 +88,12 @@ class PlainLines:
 
 def ended(event: StepEnded, unit: str) -> str:
     """How a step ended, in one line."""
+    title = printable(event.title)
     if event.error:
-        return _("{title}: failed after {time}").format(
-            title=event.title, time=amounts.duration(event.seconds)
-        )
+        return _("{title}: failed after {time}").format(title=title, time=amounts.duration(event.seconds))
     said = [amounts.duration(event.seconds)]
     if event.done:
         said.insert(0, amounts.amount(event.done, unit))
         if unit == "bytes" and event.seconds >= 0.05:
             said.append(amounts.rate(event.done, event.seconds))
-    return f"{event.title}: {', '.join(said)}"
+    return f"{title}: {', '.join(said)}"

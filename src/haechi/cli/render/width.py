@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+
+# Escape sequences in the name of a file, or in what a program said, are not for our terminal to obey; bytes that
+# are no UTF-8 cannot be written at all.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere with what a terminal cannot or should not be given as question marks."""
+    return _UNPRINTABLE.sub("?", text)
 
 
 def width(text: str) -> int:
