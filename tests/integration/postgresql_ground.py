@@ -17,6 +17,7 @@ from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.sources import postgresql
 from haechi.sources._base import PartReader, Restored, Wanted
+from haechi.sources._postgresql import loading
 from tests.servers.postgres import Postgres
 
 AWKWARD = Path(__file__).with_name("postgresql_awkward.sql")
@@ -36,17 +37,22 @@ def database(server: Postgres, sql: str = "", options: str = "", name: str = "")
     server.psql(f'create database "{name}" {options}')
     try:
         if sql:
-            server.psql(sql, name)
+            ask(server, sql, name)
         yield name
     finally:
         for left in relatives(server, name):
             server.psql(f'drop database "{left}" with (force)')
 
 
+def ask(server: Postgres, sql: str, name: str) -> str:
+    """Rows from this database, whatever is in its name."""
+    return server.psql(sql, loading.conninfo(name))
+
+
 def relatives(server: Postgres, name: str) -> list[str]:
     """This database and those that lie beside it."""
     said = server.psql(
-        f"select datname from pg_database where datname = '{name}' or datname like '{name}\\_\\_%' order by 1"
+        f"select datname from pg_database where datname = $${name}$$ or starts_with(datname, $${name}__$$) order by 1"
     )
     return said.splitlines()
 

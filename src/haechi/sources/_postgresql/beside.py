@@ -7,6 +7,7 @@ back, `shop__before_20260128_120500` is what it replaced.
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Mapping
@@ -58,10 +59,15 @@ def marked(session: Session, of: str | None = None, state: str | None = None) ->
     return sorted(found, key=lambda b: str(b.about.get("time", "")))
 
 
-def fresh_name(of: str, mark: str) -> str:
-    """`shop__haechi_20260128_120000`, the name cut to fit."""
-    tail = f"{mark}{clock.now():%Y%m%d_%H%M%S}"
-    return of.encode()[: _LONGEST - len(tail)].decode(errors="ignore") + tail
+def fresh_name(session: Session, of: str, mark: str) -> str:
+    """`shop__haechi_20260128_120000`, the name cut to fit, and numbered should there be one of that second."""
+    tail = stamp = f"{mark}{clock.now():%Y%m%d_%H%M%S}"
+    for number in itertools.count(2):
+        name = of.encode()[: _LONGEST - len(tail)].decode(errors="ignore") + tail
+        if not session.rows(f"select 1 from pg_database where datname = {literal(name)}"):
+            break
+        tail = f"{stamp}_{number}"
+    return name
 
 
 def marking(name: str, of: str, state: str, **about: Any) -> str:
@@ -121,7 +127,7 @@ def swap(server: Server, of: str, beside: str | None = None) -> str:
         present = session.rows(
             f"select shobj_description(oid, 'pg_database') as comment from pg_database where datname = {literal(of)}"
         )
-        old = fresh_name(of, catalog.BEFORE) if present else ""
+        old = fresh_name(session, of, catalog.BEFORE) if present else ""
         statements = (
             [_rename(of, old), marking(old, of, BEFORE, comment=present[0]["comment"])] if present else []
         )
@@ -134,7 +140,7 @@ def undo(server: Server, of: str) -> str:
     """Put the old database back in its place; gives back the name of what had replaced it."""
     with server.administration(of) as session, server.administration(of) as other:
         old = _newest(session, of, BEFORE, None)
-        aside = fresh_name(of, catalog.BESIDE)
+        aside = fresh_name(session, of, catalog.BESIDE)
         text = old.about.get("comment")
         statements = [
             _rename(of, aside),

@@ -59,7 +59,7 @@ def _facts(server: Server, databases: Sequence[Database], options: Options) -> M
         "client": ".".join(map(str, server.fitting().version)),
         "globals": _wants_globals(options),
         "what": options.what,
-        "filtered": options.filtered,
+        "tables_only": bool(options.tables),
         "databases": {database.name: database.facts() for database in databases},
     }
 

@@ -92,10 +92,12 @@ def choose(verbose: str, listing: str, wishes: Sequence[Wish]) -> list[str]:
         chosen |= found
     wanted = set(chosen)
     _need(items, chosen)
-    _hang(items, chosen, wanted)
     schemas = {items[one].schema for one in chosen}
-    chosen |= {i.id for i in items.values() if i.kind == "SCHEMA" and i.name in schemas}
-    names = {(items[one].schema, items[one].name) for one in wanted}
+    made = {item.id for item in items.values() if item.kind == "SCHEMA" and item.name in schemas}
+    chosen |= made
+    _hang(items, chosen, wanted | made)
+    filled = wanted | {one for one in chosen if items[one].kind == "SEQUENCE"}
+    names = {(items[one].schema, items[one].name) for one in filled}
     return [m[0] for m in _LINE.finditer(listing) if int(m["id"]) in chosen or _is_data(m["rest"], names)]
 
 
@@ -115,20 +117,31 @@ def _need(items: dict[int, Item], chosen: set[int]) -> None:
 
 
 def _hang(items: dict[int, Item], chosen: set[int], wanted: set[int]) -> None:
-    """Add what hangs on the wanted ones, as far as all that it stands on is there: not keys to other tables."""
-    known = items.keys()
+    """Add what hangs on the wanted ones, but nothing that would draw other tables in: no keys to them."""
     sequences = {one for one in chosen if items[one].kind == "SEQUENCE"}
     reach = wanted | sequences
     while more := {
         item.id
         for item in items.values()
         if item.id not in chosen
-        and (item.kind in _HANGERS or item.kind == "SEQUENCE")
+        and (item.kind in _HANGERS or _is_own_sequence(item, wanted))
         and item.needs & reach
-        and (item.needs & known) <= chosen
+        and not _asks_for_more(items, item, chosen)
     }:
+        _need(items, more)
         chosen |= more
         reach |= more
+
+
+def _asks_for_more(items: dict[int, Item], item: Item, chosen: set[int]) -> bool:
+    closure = {item.id}
+    _need(items, closure)
+    return any(items[one].kind in _TABLES | {"CONSTRAINT"} for one in closure - chosen - {item.id})
+
+
+def _is_own_sequence(item: Item, wanted: set[int]) -> bool:
+    """An identity column's sequence needs its table, and not the other way round."""
+    return item.kind == "SEQUENCE" and bool(item.needs & wanted)
 
 
 def _is_data(rest: str, names: set[tuple[str, str]]) -> bool:

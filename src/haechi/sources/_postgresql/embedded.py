@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -48,6 +49,7 @@ class EmbeddedServer:
     password: Secret
     user: str = ADMIN
     host: str = "127.0.0.1"
+    detached: bool = False  # runs on when haechi ends
     _running: process.Running | None = field(default=None, repr=False)
 
     @property
@@ -176,16 +178,7 @@ def launch(
 
 
 def _launch(server: EmbeddedServer, settings: Mapping[str, str], patience: float) -> None:
-    own = {
-        "listen_addresses": server.host,
-        "port": str(server.port),
-        "unix_socket_directories": _socket_directory(server.directory),
-        "logging_collector": "off",
-        "log_destination": "stderr",
-    }
-    argv = [str(server.bindir / "postgres"), "-D", str(server.data)]
-    for name, value in {**settings, **own}.items():
-        argv += ["-c", f"{name}={value}"]
+    argv = [str(server.bindir / "postgres"), "-D", str(server.data), *_options(server, settings)]
     running = process.Running(argv, env={"LC_ALL": "C"}, cwd=str(server.directory), user=_runs_as())
     server._running = running
     try:
@@ -194,6 +187,41 @@ def _launch(server: EmbeddedServer, settings: Mapping[str, str], patience: float
         running.close()
         server._running = None
         raise
+
+
+def detach(server: EmbeddedServer, settings: Mapping[str, str] = THROWAWAY) -> None:
+    """Run it anew as a daemon that stays when haechi ends, at the same port; `stop_command` ends it."""
+    server.stop()
+    options = shlex.join(_options(server, settings))
+    process.run(
+        [*_pg_ctl(server), "--wait", f"--log={server.data}/server.log", f"--options={options}", "start"],
+        env={"LC_ALL": "C"},
+        cwd=str(server.directory),
+        user=_runs_as(),
+        deadline=_START,
+    )
+    server.detached = True
+
+
+def stop_command(server: EmbeddedServer) -> str:
+    """What a person types to end a detached server."""
+    become = ["runuser", "-u", _UNPRIVILEGED, "--"] if _runs_as() else []
+    return shlex.join([*become, *_pg_ctl(server), "--mode=fast", "stop"])
+
+
+def _pg_ctl(server: EmbeddedServer) -> list[str]:
+    return [str(server.bindir / "pg_ctl"), f"--pgdata={server.data}"]
+
+
+def _options(server: EmbeddedServer, settings: Mapping[str, str]) -> list[str]:
+    own = {
+        "listen_addresses": server.host,
+        "port": str(server.port),
+        "unix_socket_directories": _socket_directory(server.directory),
+        "logging_collector": "off",
+        "log_destination": "stderr",
+    }
+    return [word for name, value in {**settings, **own}.items() for word in ("-c", f"{name}={value}")]
 
 
 def _await(server: EmbeddedServer, running: process.Running, patience: float) -> None:

@@ -19,7 +19,7 @@ from haechi.sources._postgresql.incoming import Incoming
 from haechi.sources._postgresql.loading import Manner
 from haechi.sources._postgresql.options import Target
 from haechi.sources._postgresql.server import Server
-from haechi.sources._postgresql.session import Session, literal
+from haechi.sources._postgresql.session import Session, identifier, literal
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,11 @@ class Restore:
                 return item.name
             for left in beside.sweep(admin, item.name):
                 self.reporter.note(_("Removed “{name}”, left by an interrupted restore.").format(name=left))
-            name = self._name_for(item, there)
+            name = self._name_for(admin, item, there)
             like = item.facts.get("properties") or (catalog.properties(admin, item.name) if there else {})
             beside.create(admin, name, item.name, like, self.point.id)
             undo.callback(self._drop, name)
+            self._make_schemas(name, item)
             loading.load(self.server, name, item.dump, item.body, manner, self.reporter, client)
             with self.server.session(name) as session:
                 session.execute("analyze", _("Gathering statistics"))
@@ -100,12 +101,20 @@ class Restore:
             self._dress(admin, name, item, like, there)
         return name
 
-    def _name_for(self, item: Item, there: bool) -> str:
+    def _make_schemas(self, name: str, item: Item) -> None:
+        """A dump of chosen tables has them without their schemas."""
+        if not self.point.facts.get("tables_only"):
+            return
+        with self.server.session(name) as session:
+            for schema in {fact["schema"] for fact in item.facts.get("tables", {}).values()}:
+                session.execute(f"create schema if not exists {identifier(schema)}")
+
+    def _name_for(self, admin: Session, item: Item, there: bool) -> str:
         if self.target.database:
             return self.target.database
         if self.wanted.in_place or self.target.elsewhere:
-            return beside.fresh_name(item.name, catalog.BESIDE) if there else item.name
-        return beside.fresh_name(item.name, catalog.BESIDE)
+            return beside.fresh_name(admin, item.name, catalog.BESIDE) if there else item.name
+        return beside.fresh_name(admin, item.name, catalog.BESIDE)
 
     def _dress(self, admin: Session, name: str, item: Item, like: Mapping[str, Any], there: bool) -> None:
         final = name in {item.name, self.target.database}
@@ -171,7 +180,7 @@ def items(point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted) 
         for database, body in _bodies(brought, owner, name, known):
             found[database] = Item(database, brought, body, known.get(database, {}), wishes.get(database, ()))
     chosen = [item for name, item in found.items() if not wishes or name in wishes]
-    for name in wishes:
+    for name in wishes or ([] if found else [point.service]):
         if name not in found:
             raise NotThere(
                 _("There is no database “{name}” in this point.").format(name=name),

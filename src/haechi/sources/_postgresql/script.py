@@ -33,9 +33,9 @@ _ROLE_IN_DATABASE = re.compile(rb'ALTER ROLE (?:"(?:[^"]|"")+"|\S+) IN DATABASE 
 
 def is_of_many(beginning: bytes) -> bool:
     """Whether the script connects to databases of its own choice."""
-    return (
-        plain.token_of(beginning) is not None or b"\n" + _CONNECT in beginning or _CLUSTER in beginning[:200]
-    )
+    if plain.token_of(beginning) is not None or _CLUSTER in beginning[:200]:
+        return True
+    return any(database for database, _piece in _foreign(io.BytesIO(beginning)))
 
 
 def peek(stream: BinaryIO) -> bytes:
@@ -67,8 +67,8 @@ def _foreign(stream: BinaryIO) -> Iterator[tuple[str | None, bytes]]:
         if is_data:
             yield current, piece
             continue
-        # The blank line before it tells the command from words in a function's body.
-        if piece.startswith(_CONNECT) and not before.strip():
+        # What stands before it tells the command from words in a function's body.
+        if piece.startswith(_CONNECT) and before.startswith((b"\n", b"\\unrestrict ")):
             current, complete = connected(piece), False
         elif not (complete and not piece.startswith(b"\\unrestrict")):
             yield current if not _is_about_database(piece, current) else None, piece
