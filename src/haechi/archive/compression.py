@@ -1,17 +1,19 @@
-"""Compresses a stream into what gunzip and unzstd open, and back: in constant memory, on two threads.
+"""Compresses a stream into what gunzip and unzstd open, and back: in constant memory, on a few threads.
 
-For gzip, every megabyte becomes a member of its own; gunzip joins them. How it is made is chosen by a look at
-the data: the fastest way that comes out at most two per cent larger than `gzip -6` would. On numbers and keys that
-is ISA-L, on prose it is libdeflate (docs/design/archive-format.md has the figures).
+For gzip, every megabyte becomes a member of its own; gunzip joins them. ISA-L is by far the quickest way to make
+one, but on prose its members are up to a tenth larger than gzip's; libdeflate is slower and smaller. So as many
+members are ISA-L's as two per cent over `gzip -6` allow, judged by looking at the data from time to time
+(docs/design/archive-format.md has the figures).
 """
 
 from __future__ import annotations
 
 import io
+import os
 import secrets
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import BinaryIO, cast
@@ -21,15 +23,13 @@ from haechi.errors import Damaged
 from haechi.i18n import _
 
 BLOCK = 1 << 20
-_THREADS = 2
+_THREADS = max(2, min(4, os.cpu_count() or 1))
 _AHEAD = 4  # blocks in the hands of the threads
 _GZIP = 31  # zlib's way to say: with a gzip header
 _SAMPLE = 256 << 10
-_LOOK_EVERY = 128  # blocks
+_LOOK_EVERY = 64  # blocks
 _MARGIN = 1.015  # in the sample, so that the whole stays below 1.02
 _ZSTD_LEVEL = 3
-
-Pack = Callable[[bytes], bytes]
 
 
 def compress(kind: Compression, stream: BinaryIO) -> Iterator[bytes]:
@@ -70,42 +70,51 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 def _gzip(blocks: Iterator[bytes]) -> Iterator[bytes]:
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="gzip")
-    packed: deque[Future[bytes]] = deque()
-    pack: Pack | None = None
+    packed: deque[Future[tuple[bytes, float | None]]] = deque()
+    share = owed = 0.0
     count = 0
     try:
         for block in blocks:
-            if pack is None or count % _LOOK_EVERY == 0:
-                pack = choose(block)
+            owed += share
+            quickly = owed >= 1
+            owed -= quickly
+            packed.append(pool.submit(_pack, block, quickly, count % _LOOK_EVERY == 0))
             count += 1
-            packed.append(pool.submit(pack, block))
             if len(packed) > _AHEAD:
-                yield packed.popleft().result()
+                piece, looked = packed.popleft().result()
+                share = share if looked is None else looked
+                yield piece
         while packed:
-            yield packed.popleft().result()
+            yield packed.popleft().result()[0]
         if not count:
             yield zlib.compress(b"", 6, _GZIP)  # an empty dump is a file that opens, too
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def choose(block: bytes) -> Pack:
-    """The fastest way to pack data like this without ending up larger than gzip does."""
-    import deflate
+def _pack(block: bytes, quickly: bool, look: bool) -> tuple[bytes, float | None]:
+    return (_quick if quickly else _careful)(block), quick_share(block[:_SAMPLE]) if look else None
+
+
+def quick_share(sample: bytes) -> float:
+    """How many of the blocks may be packed the quick way before all of them together are too large."""
+    limit = len(zlib.compress(sample, 6, _GZIP)) * _MARGIN
+    quick, careful = len(_quick(sample)), len(_careful(sample))
+    if quick <= limit:
+        return 1.0
+    return max(0.0, (limit - careful) / (quick - careful)) if careful < quick else 0.0
+
+
+def _quick(data: bytes) -> bytes:
     from isal import isal_zlib
 
-    def isal(data: bytes) -> bytes:
-        return isal_zlib.compress(data, 3, _GZIP)
+    return isal_zlib.compress(data, 3, _GZIP)
 
-    def quick(data: bytes) -> bytes:
-        return bytes(deflate.gzip_compress(data, 3))
 
-    def careful(data: bytes) -> bytes:
-        return bytes(deflate.gzip_compress(data, 5))
+def _careful(data: bytes) -> bytes:
+    import deflate
 
-    sample = block[:_SAMPLE]
-    limit = len(zlib.compress(sample, 6, _GZIP)) * _MARGIN
-    return next((way for way in (isal, quick) if len(way(sample)) <= limit), careful)
+    return bytes(deflate.gzip_compress(data, 5))
 
 
 def _zstd(blocks: Iterator[bytes]) -> Iterator[bytes]:
