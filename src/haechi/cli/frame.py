@@ -29,6 +29,20 @@ GROUPS = {
     "care": N_("Take care"),
 }
 COMPLETE_VARIABLE = "_HAECHI_COMPLETE"  # set by the shell while it asks what could come next
+ELSEWHERE = {  # what restic, borg, borgmatic and pgBackRest call it
+    "snapshots": "list",
+    "repo-list": "list",
+    "info": "status",
+    "check": "verify",
+    "forget": "prune",
+    "expire": "prune",
+    "create": "backup",
+    "extract": "restore",
+    "unlock": "vault unlock",
+    "ls": "vault files",
+    "generate": "init",
+    "validate": "plan check",
+}
 _COMMANDS = Path(__file__).parent / "commands"
 _HEADER = re.compile(r'^(GROUP|SUMMARY) = (?:N_\()?(["\'].*["\'])\)?$', re.MULTILINE)
 
@@ -206,6 +220,8 @@ def dispatch(argv: list[str]) -> int:
         command.main([], prog_name="haechi", complete_var=COMPLETE_VARIABLE)  # ends the process
     if argv == ["--version"]:
         argv = ["version"]
+    if argv[:1] == ["help"]:
+        argv = [*argv[1:], "--help"]
     try:
         # Not by `command.main`: it takes every broken pipe for a lost reader, and swallows Ctrl-C.
         with command.make_context("haechi", argv or ["--help"]) as context:
@@ -219,6 +235,8 @@ def dispatch(argv: list[str]) -> int:
 
 def _unknown(name: str, known: list[str]) -> HaechiError:
     near = difflib.get_close_matches(name, known, 1)
+    if ELSEWHERE.get(name, "").split(" ")[0] in known:
+        near = [ELSEWHERE[name]]
     return UsageMistake(
         _("There is no command “{name}”.").format(name=name),
         hint=_("Did you mean “{near}”?").format(near=near[0])

@@ -15,6 +15,7 @@ from typing import Annotated
 import pytest
 from typer import Argument, Option
 
+from haechi.cli import frame
 from haechi.cli.screen import screen
 from haechi.credentials import Secret
 from haechi.errors import PromiseBroken, Status, VaultLocked, every_error
@@ -91,6 +92,8 @@ def test_ctrl_c_is_an_outcome_of_its_own(haechi: Haechi, verb: Plant) -> None:
     ("words", "expected"),
     [
         (("versoin",), "Did you mean “version”?"),
+        (("forget",), "Did you mean “prune”?"),
+        (("xyzzy",), "`haechi --help` lists them all."),
         (("version", "--jsno"), "Did you mean “--json”?"),
         (("version", "loud"), "more on the line than fits: loud"),
         (("journal",), "A command is missing."),
@@ -110,6 +113,17 @@ def test_what_was_mistyped_is_answered_with_what_was_meant(
     ended = haechi(*words)
     assert (ended.status, ended.out) == (Status.USAGE, "")
     assert expected in ended.err
+
+
+def test_help_may_be_asked_for_in_words(haechi: Haechi) -> None:
+    assert haechi("help").out == haechi("--help").out == haechi().out
+    assert haechi("help", "journal", "list").out == haechi("journal", "list", "--help").out
+
+
+def test_what_other_tools_call_it_leads_to_a_command_of_ours() -> None:
+    for ours in frame.ELSEWHERE.values():
+        verb, *rest = ours.split()
+        assert not rest or rest[0] in frame.load(verb).commands
 
 
 def test_options_of_every_command_stand_before_and_after_the_verb(haechi: Haechi, verb: Plant) -> None:
