@@ -60,7 +60,7 @@ class Through:
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         table = self.model.model_json_schema(by_alias=True)
-        return {"anyOf": [{"type": "string", "description": self.text}, table]}
+        return {"anyOf": [{"type": "string", "description": self.text}, table]} if self.text else table
 
 
 # -- lengths of time ---------------------------------------------------------------------------------
