@@ -214,24 +214,18 @@ class Screen:
         return f"\033[{code}m{text}\033[0m" if colored else text
 
     def _write(self, stream: TextIO, text: str) -> None:
-        with _reader_may_leave():
+        try:
             try:
                 stream.write(text)
             except UnicodeEncodeError:  # LANG=C in an old cron: better question marks than no answer
                 encoding = stream.encoding or "ascii"
                 stream.write(text.encode(encoding, "replace").decode(encoding))
             stream.flush()
-
-
-@contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """`haechi backup | head` loses its reader; the backup goes on all the same."""
-    try:
-        yield
-    except BrokenPipeError:
-        devnull = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(devnull, sys.stdout.fileno())
-        os.close(devnull)
+        except BrokenPipeError:
+            # `haechi backup | head` loses its reader; the backup goes on all the same.
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, stream.fileno())
+            os.close(devnull)
 
 
 _screen = Screen()

@@ -180,6 +180,27 @@ def test_a_signal_cleans_up_and_ends_with_130(which: signal.Signals, tmp_path: P
     assert err.startswith("Error: Stopped before the end")
 
 
+def test_work_goes_on_when_nobody_reads_any_more(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom haechi.cli import frame, main\n"
+        "from haechi.cli.screen import screen\n"
+        "def dispatch(argv):\n"
+        "    with screen().progress() as reporter:\n"
+        "        for number in range(3):\n"
+        "            with reporter.step('reading'):\n"
+        "                reporter.warn('careful')\n"
+        "            screen().note('noted')\n"
+        "            screen().show('said')\n"
+        f"    Path({str(tmp_path / 'done')!r}).touch()\n    return 0\n"
+        "frame.dispatch = dispatch\nsys.exit(main.run([]))"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-c", code], stdout=writing, stderr=writing, check=False)
+    os.close(writing)
+    assert (done.returncode, (tmp_path / "done").exists()) == (0, True)
+
+
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)

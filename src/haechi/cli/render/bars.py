@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -86,7 +87,8 @@ class Bars:
         self._progress.stop()
 
     def hear(self, event: Event) -> None:
-        with self._lock:
+        # A terminal that is gone is no reason for the work to stop: a listener must not raise.
+        with self._lock, suppress(OSError):
             match event:
                 case StepStarted():
                     self._start(event)
