@@ -57,8 +57,8 @@ def show_run(
 @commands.command("prune", help=N_("Forget runs that ended long ago. Restore points and their proofs stay."))
 def prune(
     older: Annotated[
-        str, Option("--older-than", metavar="TIME", help=N_("How long ago, such as `400 days`."))
-    ] = "400 days",
+        str, Option("--older-than", metavar="TIME", help=N_("How long ago, such as `400d`."))
+    ] = "400d",
     dry_run: DryRun = False,
 ) -> None:
     from haechi import clock
