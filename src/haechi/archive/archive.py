@@ -6,6 +6,7 @@ docs/design/archive-format.md.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -45,7 +46,7 @@ class Archive:
         suffix = encryption.suffix if encryption else ""
         self.name = name
         self.store = store
-        self.layout = Layout(layout, zone, host, suffix, tuple(tiers))
+        self.layout = Layout(layout, zone, host or socket.gethostname(), suffix, tuple(tiers))
         self.latest = latest
         self._encryption = encryption
         self._sums = ("sha256", "md5") if md5 else ("sha256",)

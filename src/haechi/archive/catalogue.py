@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from haechi.archive.layout import HIDDEN, Found, Layout
-from haechi.archive.manifest import PENDING, POINTS, File, Manifest, Segment, decode
+from haechi.archive.manifest import PENDING, POINTS, File, Manifest, Segment, decode, manifest_key
 from haechi.errors import Damaged, NotThere
 from haechi.i18n import _
 from haechi.model import PartInfo, RestorePoint
@@ -47,9 +47,9 @@ class Catalogue:
 
     def find(self, point: RestorePoint) -> Manifest:
         """The manifest of this point; one made from its names, where it has none. Raises NotThere."""
-        for manifest in self.manifests():
-            if manifest.point.id == point.id:
-                return manifest
+        manifest = self._decode(manifest_key(point.id))
+        if manifest and self._mine(manifest) and not manifest.leaving:
+            return manifest
         for manifest in self.everything():
             if manifest.point.id == point.id:
                 return manifest

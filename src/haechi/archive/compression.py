@@ -28,7 +28,7 @@ _AHEAD = 4  # blocks in the hands of the threads
 _GZIP = 31  # zlib's way to say: with a gzip header
 _SAMPLE = 256 << 10
 _LOOK_EVERY = 64  # blocks
-_MARGIN = 1.015  # in the sample, so that the whole stays below 1.02
+_MARGIN = 1.013  # in the sample, so that the whole stays below 1.02
 _ZSTD_LEVEL = 3
 
 

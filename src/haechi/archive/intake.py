@@ -148,8 +148,7 @@ class ArchiveIntake:
         assert draft.stored
         title = _("{service}: reading back what was written").format(service=self._service)
         with self._reporter.step(title, draft.stored.size) as step:
-            found = digest(self._store, draft.upload.key)
-            step.advance(draft.stored.size)
+            found = digest(self._store, draft.upload.key, step=step)
         if found != draft.stored.sums["sha256"]:
             raise Damaged(
                 _("{store} did not keep what was written to it.").format(store=self._store.url),

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from haechi.errors import Damaged
+from haechi.events import Step
 from haechi.i18n import _
 from haechi.stores._base import Store
 
@@ -130,9 +131,11 @@ def checked(pieces: Iterator[bytes], sha256: str, key: str) -> Iterator[bytes]:
         )
 
 
-def digest(store: Store, key: str, kind: str = "sha256") -> str:
+def digest(store: Store, key: str, kind: str = "sha256", step: Step | None = None) -> str:
     """The checksum of what the store has, read from there."""
     made = hashlib.new(kind, usedforsecurity=False)
     for piece in fetch(store, key):
         made.update(piece)
+        if step:
+            step.advance(len(piece))
     return made.hexdigest()
