@@ -61,7 +61,7 @@ class Home:
     def journal(self) -> Journal:
         from haechi.journal.book import Journal
 
-        return Journal.open(self.plan.journal_url or f"sqlite:///{self.state / 'journal.sqlite'}")
+        return Journal(self.plan.journal_url or f"sqlite:///{self.state / 'journal.sqlite'}")
 
     @cached_property
     def desk(self) -> Desk:

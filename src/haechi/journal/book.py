@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -39,21 +40,38 @@ class RebuildReport:
 
 
 class Journal:
-    """Open it with `Journal.open`. Every method may raise JournalUnavailable."""
+    """The journal at this address, or this host's; made if it is not there, brought up to date if it is old.
 
-    def __init__(self, engine: Engine):
-        self._engine = engine
+    It is opened when it is first used: a journal that is away must not keep anybody from restoring. Every method
+    may raise JournalUnavailable. Safe to use from many threads.
+    """
+
+    def __init__(self, url: str | None = None):
+        self._url = url
+        self._opened: Engine | None = None
+        self._lock = threading.Lock()
 
     @classmethod
     def open(cls, url: str | None = None) -> Journal:
-        """The journal at this address, or this host's; made if it is not there, brought up to date if it is old."""
-        return cls(opening.open_engine(url))
+        """The same, opened now."""
+        made = cls(url)
+        assert made._engine
+        return made
+
+    @property
+    def _engine(self) -> Engine:
+        with self._lock:
+            if self._opened is None:
+                self._opened = opening.open_engine(self._url)
+            return self._opened
 
     def close(self) -> None:
-        self._engine.dispose()
+        if self._opened is not None:
+            self._opened.dispose()
 
     def __repr__(self) -> str:
-        return f"Journal({self._engine.url.render_as_string(hide_password=True)})"
+        where = self._opened.url.render_as_string(hide_password=True) if self._opened else "not opened"
+        return f"Journal({where})"
 
     # -- runs -------------------------------------------------------------------------------------
 

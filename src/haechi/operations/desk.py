@@ -43,6 +43,18 @@ class Desk:
             path.write_text(f"pid {os.getpid()}")
             yield
 
+    def proofs(self, service: str, reporter: Reporter) -> list[Proof]:
+        """What is known of the copies of this service. A journal that is away hides no restore point."""
+        try:
+            return self.journal.proofs(service=service)
+        except HaechiError as problem:
+            reporter.warn(
+                _("The journal cannot be read, so nothing counts as proven: {reason}").format(
+                    reason=problem.message
+                )
+            )
+            return []
+
     @contextmanager
     def run(self, operation: str, service: str, reporter: Reporter) -> Iterator[Entry]:
         """Write this run into the journal, however it ends."""

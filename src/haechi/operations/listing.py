@@ -26,7 +26,7 @@ def list_points(
     rows = []
     for service in services:
         destinations = (service.destination(copy),) if copy else service.destinations
-        known = by_point(desk.journal.proofs(service=service.name))
+        known = by_point(desk.proofs(service.name, reporter))
         points = locate.gather(destinations, service.name, reporter)
         rows += [Row(point, point_state(point, known.get(point.id, ()))) for point in points]
     return rows

@@ -75,7 +75,12 @@ def execute(retention: RetentionPlan, desk: Desk, reporter: Reporter) -> Mapping
 def after_backup(service: Service, desk: Desk, reporter: Reporter) -> int:
     """Retention as it runs by itself, with a brake: unasked it never lets go of more than stays."""
     expired = 0
-    for retention in plan(service, desk, reporter):
+    try:
+        plans = plan(service, desk, reporter)
+    except HaechiError as problem:  # without the proofs nobody knows what must stay, so everything does
+        reporter.warn(problem.message)
+        return 0
+    for retention in plans:
         if len(retention.going) > len(retention.staying):
             reporter.warn(
                 _(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from haechi import clock
+from haechi.errors import JournalUnavailable
 from haechi.events import Reporter
-from haechi.model import Promise, ProofState, RestorePoint
+from haechi.model import Promise, ProofState, RestorePoint, Run
 from haechi.operations import locate
 from haechi.operations.desk import Desk
 from haechi.operations.proofs import by_point, point_state
@@ -53,13 +55,15 @@ def standings(services: Iterable[Service], desk: Desk, reporter: Reporter) -> li
 
 def _standing(service: Service, desk: Desk, reporter: Reporter, now: datetime) -> Standing:
     points = locate.gather(service.destinations, service.name, reporter)
-    proofs = desk.journal.proofs(service=service.name)
+    proofs = desk.proofs(service.name, reporter)
+    failures: list[Run] = []
     known = by_point(proofs)
     states = {point.id: point_state(point, known.get(point.id, ())) for point in points}
     good = [p for p in points if states[p.id] is not ProofState.FAILED]
     restored = [p for p in good if states[p.id] is ProofState.RESTORED]
     restores = [p for p in proofs if p.state is ProofState.RESTORED]
-    failures = desk.journal.runs(service=service.name, operation="backup", limit=1)
+    with suppress(JournalUnavailable):  # it has been told above
+        failures = desk.journal.runs(service=service.name, operation="backup", limit=1)
     newest = points[-1] if points else None
     return Standing(
         service=service.name,
