@@ -14,11 +14,11 @@ from haechi.errors import Damaged, NotThere
 from haechi.i18n import _
 from haechi.vault import index_files
 from haechi.vault.files import Files
+from haechi.vault.index_files import ID
 from haechi.vault.packing import Blob, Kind, Pack
 
-_ID = 32
-_READERS = 4
-_AHEAD = 8  # files fetched and unpacked while earlier ones are entered
+_READERS = 3
+_AHEAD = 4  # files fetched and unpacked while earlier ones are entered
 _ATTEMPTS = 5
 
 
@@ -43,7 +43,7 @@ class Index:
         self._clear()
 
     def _clear(self) -> None:
-        self._tables = {kind: HashTable(key_size=_ID, value_size=index_files.VALUE_SIZE) for kind in Kind}
+        self._tables = {kind: HashTable(key_size=ID, value_size=index_files.VALUE_SIZE) for kind in Kind}
         self._packs = bytearray()  # ids, one after another
         self._loaded: set[str] = set()
         self.damaged = []
@@ -62,7 +62,7 @@ class Index:
         if value is None:
             return None
         number, offset, length, plain = index_files.unpack_value(value)
-        pack = bytes(self._packs[number * _ID : (number + 1) * _ID])
+        pack = bytes(self._packs[number * ID : (number + 1) * ID])
         return Place(pack, Blob(blob, kind, offset, length, plain))
 
     def ids(self, kind: Kind) -> Iterator[bytes]:
@@ -72,12 +72,12 @@ class Index:
 
     def packs(self) -> set[bytes]:
         """Every pack that an index file names."""
-        return {bytes(self._packs[at : at + _ID]) for at in range(0, len(self._packs), _ID)}
+        return {bytes(self._packs[at : at + ID]) for at in range(0, len(self._packs), ID)}
 
     def add(self, pack: Pack) -> None:
         """A pack that is stored now."""
         with self._lock:
-            number = len(self._packs) // _ID
+            number = len(self._packs) // ID
             self._packs += pack.id
             for blob in pack.blobs:
                 self._tables[blob.kind][blob.id] = index_files.value(number, blob)
@@ -107,9 +107,7 @@ class Index:
         data, tree = self._tables[Kind.DATA].__setitem__, self._tables[Kind.TREE].__setitem__
         for name, fetched in _fetched(files, names):
             try:
-                self._packs += b"".join(
-                    index_files.scatter(fetched.result(), len(self._packs) // _ID, data, tree)
-                )
+                index_files.scatter(fetched.result(), self._packs, data, tree)
             except Damaged:
                 self.damaged.append(name)
             self._loaded.add(name)
