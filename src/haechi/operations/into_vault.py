@@ -79,7 +79,8 @@ class VaultDestination:
     def free_space(self, reporter: Reporter) -> int:
         from haechi.vault import prune
 
-        return prune.execute(self.vault, prune.plan(self.vault), reporter).freed
+        planned = prune.plan(self.vault, reporter=reporter)
+        return prune.execute(self.vault, planned, reporter=reporter).bytes_freed
 
     def settle(self, decisions: Sequence[Decision]) -> None:
         """Nothing: a snapshot lies in no tier."""
