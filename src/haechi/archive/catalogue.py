@@ -61,6 +61,11 @@ class Catalogue:
     def pending(self) -> list[Manifest]:
         return [m for m in self._read(PENDING) if self._mine(m)]
 
+    def fits(self, manifest: Manifest) -> bool:
+        """Whether its files could have names of today's layout: what was gzip is not to be called `.zst`."""
+        same = all(file.encryption == self.encryption for file in manifest.files)
+        return same and manifest.layout == self.layout.template
+
     def _mine(self, manifest: Manifest) -> bool:
         # Several archives may share a directory, and an archive may get another name in the plan.
         return manifest.archive == self.name or manifest.layout == self.layout.template

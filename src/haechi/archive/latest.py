@@ -12,7 +12,7 @@ from haechi.i18n import _
 
 def refresh(catalogue: Catalogue, template: str, service: str, reporter: Reporter) -> None:
     """Point it at the newest restore point of this service. It is a convenience: a failure is a warning."""
-    manifests = [m for m in catalogue.manifests() if m.point.service == service]
+    manifests = [m for m in catalogue.manifests() if m.point.service == service and catalogue.fits(m)]
     if not manifests:
         return
     newest = manifests[-1]

@@ -59,7 +59,7 @@ def settle(catalogue: Catalogue, decisions: Sequence[Decision]) -> None:
     tiers = catalogue.layout.own_tiers
     if len(tiers) < 2:
         return
-    by_id = {m.point.id: m for m in catalogue.manifests()}
+    by_id = {m.point.id: m for m in catalogue.manifests() if catalogue.fits(m)}
     for decision in decisions:
         manifest = by_id.get(decision.point.id)
         if manifest and decision.stays:

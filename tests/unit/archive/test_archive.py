@@ -366,6 +366,43 @@ def test_settling_brings_back_a_tier_that_is_missing(tmp_path: Path) -> None:
     assert (tmp_path / "weekly/20260129.sql.sha256").exists()
 
 
+def test_every_six_hours_with_tiers_of_ones_own(tmp_path: Path) -> None:
+    archive = local(tmp_path, "{tier}/{time:%m%d_%H}.sql", tiers=("hourly", "daily", "weekly"))
+    keep = Keep(last=3, daily=4, weekly=2)
+    for n in range(48):
+        take(archive, KOREAN, at=NOON + timedelta(hours=6 * n))
+        made = decide(archive.points(), keep, now=NOON + timedelta(hours=6 * n), zone=SEOUL)
+        archive.settle(made)
+        archive.remove([d.point for d in made if not d.stays], SILENT)
+        for point in archive.points():
+            archive.verify(point, "structure", SILENT)
+    assert tree(tmp_path) == [
+        "daily/0206_00.sql",
+        "daily/0207_00.sql",
+        "daily/0208_00.sql",
+        "daily/0209_00.sql",
+        "hourly/0208_18.sql",
+        "hourly/0209_00.sql",
+        "hourly/0209_06.sql",
+        "weekly/0201_00.sql",
+        "weekly/0208_00.sql",
+    ]
+
+
+def test_another_layout_leaves_old_files_where_they_are(tmp_path: Path) -> None:
+    """What was packed as gzip gets no name that says zstd, whatever the plan says today."""
+    take(local(tmp_path, "{tier}/{time:%Y%m%d}.sql.gz"), SHOP)
+    changed = local(tmp_path, "{tier}/{time:%Y%m%d}.sql.zst", latest="latest.sql.zst")
+    before = tree(tmp_path)
+    (point,) = changed.points()
+    changed.settle(decide([point], Keep(monthly=1), now=point.time, zone=SEOUL))
+    changed.remove([], SILENT)
+    assert tree(tmp_path) == before
+    assert changed.open_part(point, "shop.sql").read() == SHOP[2]
+    assert changed.remove([point], SILENT)["points"] == 1
+    assert tree(tmp_path) == []
+
+
 # -- files of others -------------------------------------------------------------------------------------
 
 
