@@ -30,12 +30,10 @@ class Document:
     """The file as it was read. `data` has the environment put in."""
 
     path: str
-    text: str
-    data: Mapping[str, Any]
-    found: Found
-    hidden: Mapping[str, str] = field(
-        default_factory=dict
-    )  # what the environment put in and is not to be shown
+    text: str = field(repr=False)  # neither this nor what follows may be shown: secrets may stand in it
+    data: Mapping[str, Any] = field(repr=False)
+    found: Found = field(repr=False)
+    hidden: Mapping[str, str] = field(repr=False)  # what the environment put in, and where it came from
 
     @property
     def digest(self) -> str:

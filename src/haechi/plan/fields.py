@@ -4,7 +4,7 @@ Each reads the short form that a person writes and gives the typed value that op
 is said as what was expected.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -26,6 +26,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from haechi.i18n import N_, _
 from haechi.model import Keep, Promise
+from haechi.plan.masking import masked
 from haechi.schedule import Schedule, Window, parse, parse_duration, say_duration
 from haechi.schedule.words import WEEKDAYS
 
@@ -34,6 +35,11 @@ class Section(BaseModel):
     """A table of the plan. It takes only the keys it knows, and its complaints never show a value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Addresses may hold passwords; no repr does."""
+        for name, value in super().__repr_args__():
+            yield name, masked(value, {}) if isinstance(value, str) else value
 
 
 def expected(what: str, kind: str = "wrong-value", message: str = "") -> PydanticCustomError:

@@ -7,6 +7,7 @@ kept elsewhere are fetched when they are used.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from haechi.plan.recovery import Guard, Host, Scenario, Server, Set
 from haechi.plan.sections import Archive, Defaults, Head, Named, Service, Vault
 
 SYSTEM = Path("/etc/haechi/haechi.toml")
+_NAME = re.compile(r"\w[\w-]*")  # names become parts of paths; Korean ones are as good as any
 TABLES = (
     "plan", "defaults", "server", "vault", "archive", "service", "set", "scenario", "guard", "notify", "contact",
     "checklist", "host",
@@ -141,6 +143,13 @@ def _titled(data: Mapping[str, Any], table: str, found: Found) -> dict[str, Mapp
         all_of_it = {"": all_of_it}
     good = {}
     for name, content in all_of_it.items():
+        if name and not _NAME.fullmatch(name):
+            found.mistake(
+                "name",
+                (table, name),
+                _("this name would not do for files and messages."),
+                expected=_("letters, digits, - and _"),
+            )
         if isinstance(content, Mapping):
             good[name] = content
         else:

@@ -247,9 +247,7 @@ class Service(Named):
     drill: Annotated[tuple[Drilling, ...], OneOrMany] = Field((), description="When a restore is rehearsed.")
     checks: tuple[Check, ...] = Field((), description="What must hold after a restore.")
     deadline: Duration | None = Field(None, description="How long a backup may take.")
-    hooks: Hooks = Field(
-        default_factory=lambda: Hooks.model_validate({}), description="What is done before and after."
-    )
+    hooks: Hooks = Field(default_factory=Hooks.model_construct, description="What is done before and after.")
     after: Names = Field((), description="Services that come back before this one.")
     tags: Names = Field((), description="Marks on its restore points.")
     worker: str | None = Field(None, description="The host of this plan whose worker takes it.")

@@ -20,6 +20,7 @@ def check(plan: Plan, found: Found) -> None:
         _retention(plan, service, key, found)
         _copies(plan, service, key, found)
     _together(plan, found)
+    _alike(plan, found)
     _in_plain_sight(plan, found)
     _notifiers(plan, found)
     _not_yet(plan, found)
@@ -130,6 +131,27 @@ def _together(plan: Plan, found: Found) -> None:
                 _("“{other}” lies at this address already.").format(other=other),
                 expected=_("an address of its own"),
             )
+
+
+def _alike(plan: Plan, found: Found) -> None:
+    """Two services whose files in one archive bear the same names: nobody could tell them apart without Haechi."""
+    seen: dict[tuple[str, str], str] = {}
+    for name, service in plan.services.items():
+        for archive in service.everywhere:
+            if archive not in plan.kept or archive.startswith("vault."):
+                continue
+            layout = plan.layout(name, archive)
+            if "{service}" in layout:
+                continue
+            other = seen.setdefault((plan.kept[archive].url, layout), name)
+            if other != name:
+                found.advise(
+                    "alike",
+                    ("service", name),
+                    _(
+                        "Its files in {archive} bear the same names as those of “{other}”: put {{service}} in."
+                    ).format(archive=archive, other=other),
+                )
 
 
 def _in_plain_sight(plan: Plan, found: Found) -> None:

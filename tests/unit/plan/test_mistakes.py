@@ -97,6 +97,7 @@ def test_a_good_plan_has_none() -> None:
         ('[[contact]]\nrole = "x"', "missing", "contact[0].name", ""),
         ('[server]\nblackout = "sometimes"', "wrong-value", "server.blackout", ""),
         ("[vault]\nx = 5", "wrong-type", "vault.x", ""),
+        ('[vault."../x"]\nurl = "/x"\nkey = "k"', "name", 'vault."../x"', ""),
     ],
 )
 def test_each_mistake(added: str, kind: str, key: str, near: str) -> None:
@@ -168,6 +169,22 @@ def test_a_promise_of_the_defaults_is_told_at_the_schedule_that_breaks_it() -> N
     text = GOOD + 'backup = "weekly"\n[defaults]\npromise = { rpo = "24h" }\n'
     found = only(text)
     assert (found["key"], found["line"]) == ("service.erp.backup", 10)
+
+
+def test_names_that_are_alike_are_advised_against() -> None:
+    archive = '[archive.a]\nurl = "/a"\nlayout = "{time}.sql.gz"\n'
+    second = '[service.b]\nsource = "postgresql"\nto = "archive.a"\n'
+    plan = loads(GOOD.replace('"vault.main"\n', '"archive.a"\n') + archive + second, environment={})
+    assert [advice.key for advice in plan.advice if advice.kind == "alike"] == ["service.b"]
+
+
+def test_a_korean_name_is_as_good_as_any() -> None:
+    assert (
+        "문서"
+        in loads(
+            GOOD + '["service"."문서"]\nsource = "postgresql"\nto = "vault.main"\n', environment={}
+        ).services
+    )
 
 
 def test_a_change_of_summer_time_breaks_no_promise() -> None:

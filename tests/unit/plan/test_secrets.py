@@ -79,9 +79,10 @@ def everything_shown(plan: Plan) -> Iterator[str]:
     yield from (str(advice) for advice in plan.advice)
     for named in (plan.vaults, plan.archives, plan.services, plan.notifiers):
         for name, one in named.items():
-            if name not in ("remote", "cleartext"):  # an address or a name is not of a secret's type
+            if name != "cleartext":  # the name of a place is not of a secret's type
                 yield repr(one)
                 yield repr(one.options)
+    yield repr(plan.document)
     yield repr(plan.server)
 
 
