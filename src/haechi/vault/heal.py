@@ -1,0 +1,86 @@
+"""Mends a vault with blobs from another one that holds the same contents, whatever its keys.
+
+A blob's name is the digest of its plain bytes, so any vault that backed up or copied the same data has it under
+the same name. What comes from there is checked against that name before it is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from haechi.events import SILENT, Reporter
+from haechi.i18n import _
+from haechi.vault import fetching
+from haechi.vault.check import CheckReport, Lost, Touched, check
+from haechi.vault.repair import RepairReport, repair
+from haechi.vault.repository import Vault
+from haechi.vault.shelving import Shelf
+
+
+@dataclass
+class HealReport:
+    repaired: RepairReport | None = None
+    blobs_fetched: int = 0
+    blobs_lost: int = 0  # that no vault holds
+    touched: list[Touched] = field(default_factory=list)  # restore points that are still damaged
+
+    @property
+    def healthy(self) -> bool:
+        return not self.blobs_lost
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "healthy": self.healthy,
+            "blobs_saved": self.repaired.blobs_saved if self.repaired else 0,
+            "blobs_fetched": self.blobs_fetched,
+            "blobs_lost": self.blobs_lost,
+            "touched": [{"snapshot": one.snapshot, "service": one.service} for one in self.touched],
+        }
+
+
+def heal(
+    vault: Vault,
+    others: Vault | Sequence[Vault],
+    *,
+    found: CheckReport | None = None,
+    reporter: Reporter = SILENT,
+) -> HealReport:
+    """Save what is good in damaged packs, and fetch what is not from the others. `found` is what a full check has
+    just said, if there was one."""
+    others = [others] if isinstance(others, Vault) else others
+    found = found or check(vault, depth="all", reporter=reporter)
+    report = HealReport()
+    if found.healthy:
+        return report
+    report.repaired = repair(vault, damaged_packs=found.damaged_packs, reporter=reporter)
+    while True:
+        now = check(vault, reporter=reporter)  # a tree that came back may name more that is missing
+        fetched = _fetch(vault, others, now.lost, reporter) if now.lost else 0
+        report.blobs_fetched += fetched
+        if not fetched:
+            report.blobs_lost, report.touched = len(now.lost), now.touched
+            return report
+
+
+def _fetch(vault: Vault, others: Sequence[Vault], lost: Lost, reporter: Reporter) -> int:
+    fetched = 0
+    with vault.lock(exclusive=False):
+        shelf = Shelf(vault.files, vault.index())
+        try:
+            for other in others:
+                with reporter.step(_("fetch from {store}").format(store=other.store.url)) as step:
+                    index = other.index()
+                    places = [place for kind, blob in sorted(lost) if (place := index.find(kind, blob))]
+                    for content in fetching.contents(other.files, fetching.readings(places)):
+                        kind, blob = content.blob.kind, content.blob.id
+                        if content.problem is None and shelf.reserve(kind, blob):
+                            shelf.add(kind, [(blob, content.plain)])
+                            fetched += 1
+                            step.advance(len(content.plain))
+            shelf.flush()
+        finally:
+            shelf.give_up()
+            shelf.close()
+    return fetched

@@ -1,0 +1,21 @@
+"""A fault at every seventh store call; `make faults` strikes all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from haechi.testing.faulty_store import Fault
+from haechi.vault import keys
+from tests.fault_sweep import SCENARIOS, Scenario, sweep
+from tests.vault_ground import hurried
+
+__all__ = ["hurried"]
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.TORN, Fault.TORN_AND_KILLED])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
+def test_every_seventh_call(
+    scenario: Scenario, fault: Fault, hurried: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "_N", 16)
+    assert sweep(scenario, fault, every=7) > 0
