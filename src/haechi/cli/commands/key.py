@@ -42,14 +42,35 @@ def list_keys(vault: Vault) -> None:
 
 
 @commands.command("add", help=N_("Add a key that opens the vault too."))
-def add(vault: Vault, key_file: KeyFile = None) -> None:
+def add(
+    vault: Vault,
+    key_file: KeyFile = None,
+    recovery: Annotated[
+        bool, Option("--recovery", help=N_("Open the vault with the recovery key from paper, typed here."))
+    ] = False,
+) -> None:
     from haechi.cli.render import vaults
-    from haechi.vault import keys
+    from haechi.vault import keys, recovery_key
+    from haechi.vault.repository import Vault as Opened
 
     view, home = at_home()
-    opened = home.vault(vault)
+    if recovery:
+        typed = recovery_key.parse(view.ask(_("The recovery key, as it stands on the paper:")))
+        opened = Opened.open(home.store(f"vault.{vault}"), typed.secret)
+    else:
+        opened = home.vault(vault)
     added = keys.add(opened.store, opened.files.key, vaults.new_secret(view, key_file))
     view.answer({"id": added.id}, text=_("The key {id} opens the vault now, too.").format(id=added.id[:8]))
+
+
+@commands.command("recovery", help=N_("Make a recovery key for paper, to be kept in a safe."))
+def recovery_key_for_paper(vault: Vault) -> None:
+    from haechi.cli.render import vaults
+    from haechi.vault import recovery_key
+
+    view, home = at_home()
+    key, file = recovery_key.issue(home.vault(vault))
+    view.answer({"id": file.id, "recovery_key": key.printed()}, text=lambda: vaults.paper(key, file, vault))
 
 
 @commands.command("change", help=N_("Put a new key in the place of the one that the plan names."))

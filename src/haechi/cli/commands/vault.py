@@ -1,4 +1,4 @@
-"""`haechi vault`: makes vaults, looks at them, and tries whether a storage is fit for one."""
+"""`haechi vault`: makes vaults, looks at them, mends them, and tries whether a storage is fit for one."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from haechi.cli.frame import verbs
 from haechi.cli.home import at_home
 from haechi.cli.screen import screen
+from haechi.cli.vault_care import Vault, commands
 from haechi.i18n import N_, _
 
 GROUP = "care"
-SUMMARY = N_("Make a vault, look into it, and try whether a storage is fit for one")
-
-commands = verbs()
+SUMMARY = N_("Make a vault, look into it, mend it, and try whether a storage is fit for one")
 
 Vaults = Annotated[
     list[str] | None,
     Argument(metavar="VAULT", help=N_("Vaults as the plan names them; all if none is given.")),
 ]
-Vault = Annotated[str, Argument(metavar="VAULT", help=N_("A vault as the plan names it."))]
 
 
 @commands.command("init", help=N_("Make the vaults that the plan names and that are not there yet."))

@@ -1,4 +1,4 @@
-"""What is in a vault, and how a storage did."""
+"""What is in a vault, what was wrong with it, and how a storage did."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from pathlib import Path
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from haechi.cli.render import amounts
@@ -17,10 +17,29 @@ from haechi.credentials import Secret
 from haechi.errors import SecretMissing, UsageMistake
 from haechi.i18n import N_, _
 from haechi.testing.store_contract import Result
+from haechi.vault.check import CheckReport
+from haechi.vault.heal import HealReport
 from haechi.vault.keys import KeyFile
 from haechi.vault.nodes import Node
+from haechi.vault.prune import PruneReport
+from haechi.vault.recovery_key import RecoveryKey
+from haechi.vault.rekey import RekeyReport
+from haechi.vault.repair import RepairReport
 from haechi.vault.snapshots import Snapshot
+from haechi.vault.tamper import TamperReport
+from haechi.vault.weighing import PrunePlan
 
+_SHOWN = 20  # problems; the rest is counted
+_ATTACKS = {
+    "refused": (N_("refused"), "green"),
+    "kept": (N_("done, and the old version was kept"), "green"),
+    "done": (N_("done: the bytes are gone"), "bold red"),
+}
+_ATTEMPTS = {
+    "overwrite": N_("overwrite"),
+    "replace by a copy": N_("replace by a copy"),
+    "delete": N_("delete"),
+}
 _VERDICTS = {
     "passed": (N_("passed"), "green"),
     "not-offered": (N_("not offered"), "yellow"),
@@ -93,3 +112,108 @@ def trial(results: Sequence[Result]) -> RenderableType:
         word, color = _VERDICTS[result.verdict]
         made.add_row(result.name, Text(_(word), style=color), Text(result.reason))
     return made
+
+
+# -- care ------------------------------------------------------------------------------------------
+
+
+def checked(report: CheckReport, zone: tzinfo | None) -> RenderableType:
+    """What was looked at, what is wrong, and whom it touches."""
+    looked = _("{snapshots} restore points, {packs} packs, {blobs} blobs, {size}; {read} read.").format(
+        snapshots=report.snapshots,
+        packs=report.packs,
+        blobs=f"{report.blobs:,}",
+        size=amounts.size(report.bytes_stored),
+        read=amounts.size(report.bytes_read),
+    )
+    lines: list[RenderableType] = [Text(looked)]
+    lines += [Text(f"{p.where}: {p.reason}", style="red") for p in report.problems[:_SHOWN]]
+    if len(report.problems) > _SHOWN:
+        lines.append(Text(_("… and {count} more").format(count=len(report.problems) - _SHOWN)))
+    if report.touched:
+        made = table(_("touched"), _("service"), _("time"), _("paths"), whole=(0,))
+        for one in report.touched:
+            made.add_row(
+                one.snapshot[:8], one.service, amounts.moment(one.time, zone), Text(", ".join(one.paths[:3]))
+            )
+        lines.append(made)
+    lines += [Text(note, style="dim") for note in report.notes]
+    if not report.problems:
+        lines.append(Text(_("No damage was found."), style="green"))
+    return Group(*lines)
+
+
+def prune_plan(plan: PrunePlan) -> RenderableType:
+    if plan.nothing_to_do:
+        return _("Every byte of the vault is needed: there is nothing to give back.")
+    return _(
+        "{remove} packs would go, {repack} would be written anew ({moved} moved); {free} would come free."
+    ).format(
+        remove=len(plan.remove) + len(plan.orphans),
+        repack=len(plan.repack),
+        moved=amounts.size(plan.bytes_repacked),
+        free=amounts.size(plan.bytes_freed),
+    )
+
+
+def pruned(report: PruneReport) -> str:
+    return _("{removed} packs are gone, {written} were written; {free} came free.").format(
+        removed=report.packs_removed, written=report.packs_written, free=amounts.size(report.bytes_freed)
+    )
+
+
+def repaired(report: RepairReport, left: CheckReport, zone: tzinfo | None) -> RenderableType:
+    done = _(
+        "The index was built anew from {packs} whole packs; of {damaged} damaged ones {saved} blobs were saved "
+        "and {lost} could not be read."
+    ).format(
+        packs=report.packs,
+        damaged=report.damaged_packs,
+        saved=report.blobs_saved,
+        lost=report.blobs_unreadable,
+    )
+    return Group(Text(done), checked(left, zone))
+
+
+def healed(report: HealReport) -> RenderableType:
+    if report.repaired is None:
+        return Text(_("No damage was found."), style="green")
+    return Text(
+        _("{saved} blobs were saved here, {fetched} were fetched, {lost} are lost.").format(
+            saved=report.repaired.blobs_saved, fetched=report.blobs_fetched, lost=report.blobs_lost
+        ),
+        style="green" if report.healthy else "bold red",
+    )
+
+
+def rekeyed(report: RekeyReport, old: str, new: str) -> str:
+    return _(
+        "“{new}” holds all {count} restore points of “{old}” under a new master key, and every byte was read back. "
+        "Name it in the plan instead of “{old}”, then remove the old vault's storage."
+    ).format(new=new, old=old, count=len(report.copied.copied) + len(report.copied.present))
+
+
+def tampered(report: TamperReport) -> RenderableType:
+    made = table(_("attack"), _("result"), _("the storage said"))
+    for attempt in report.attempts:
+        word, color = _ATTACKS[attempt.outcome]
+        made.add_row(
+            _(_ATTEMPTS.get(attempt.name, attempt.name)), Text(_(word), style=color), Text(attempt.said)
+        )
+    return made
+
+
+def paper(key: RecoveryKey, file: KeyFile, vault: str) -> RenderableType:
+    return Group(
+        Text(_("Recovery key of the vault “{vault}”").format(vault=vault), style="bold"),
+        "",
+        Text("    " + key.printed(), style="bold"),
+        "",
+        Text(
+            _(
+                "Print it or write it down, and keep it in a safe. It is not shown again. With it the vault opens "
+                "when every other key is lost: haechi key add {vault} --recovery. Remove it with: haechi key remove "
+                "{vault} {id}"
+            ).format(vault=vault, id=file.id[:8])
+        ),
+    )

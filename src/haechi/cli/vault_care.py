@@ -1,0 +1,174 @@
+"""The verbs of `haechi vault` that look for damage and mend it; `commands/vault.py` adds the others."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from haechi.cli.frame import verbs
+from haechi.cli.home import at_home
+from haechi.cli.options import DryRun
+from haechi.i18n import N_, _
+
+commands = verbs()
+
+Vault = Annotated[str, Argument(metavar="VAULT", help=N_("A vault as the plan names it."))]
+
+
+@commands.command("check", help=N_("Look whether a vault holds what it should."))
+def check_vault(
+    vault: Vault,
+    read_data: Annotated[bool, Option("--read-data", help=N_("Read and authenticate every byte."))] = False,
+    share: Annotated[
+        int | None,
+        Option(
+            "--share", min=1, max=100, metavar="PERCENT", help=N_("Read so much of it, chosen at random.")
+        ),
+    ] = None,
+) -> None:
+    from haechi.cli.render import vaults
+    from haechi.vault.check import check
+
+    view, home = at_home()
+    depth = "all" if read_data else f"{share}%" if share else "structure"
+    with view.progress() as reporter:
+        report = check(home.vault(vault), depth=depth, reporter=reporter)
+    view.answer(report.as_dict(), text=lambda: vaults.checked(report, home.zone))
+    report.raise_if_damaged()
+
+
+@commands.command("prune", help=N_("Give back the space that no restore point needs any more."))
+def prune_vault(vault: Vault, dry_run: DryRun = False) -> None:
+    from haechi.cli.render import vaults
+    from haechi.vault import prune
+
+    view, home = at_home()
+    opened = home.vault(vault)
+    with view.progress() as reporter:
+        planned = prune.plan(opened, reporter=reporter)
+        if dry_run or planned.nothing_to_do:
+            view.answer(planned.as_dict(), text=lambda: vaults.prune_plan(planned))
+            return
+        report = prune.execute(opened, planned, reporter=reporter)
+    view.answer(report.as_dict(), text=lambda: vaults.pruned(report))
+
+
+@commands.command(
+    "copy", help=N_("Copy the restore points of a vault into another one; only what is missing there.")
+)
+def copy_vault(
+    vault: Vault,
+    to: Annotated[str, Argument(metavar="TO", help=N_("The vault that gets the copies."))],
+    service: Annotated[
+        str | None, Option("--service", metavar="SERVICE", help=N_("Of this service only."))
+    ] = None,
+) -> None:
+    from haechi.cli.render import amounts
+    from haechi.vault.copy import copy
+
+    view, home = at_home()
+    source, target = home.vault(vault), home.vault(to)
+    wanted = [s for s in source.snapshots() if service in (None, s.tag("service"))]
+    with view.progress() as reporter:
+        report = copy(source, target, wanted, reporter)
+    view.answer(
+        report.as_dict(),
+        text=_("{new} restore points copied, {there} were there already; {size} stored.").format(
+            new=len(report.copied), there=len(report.present), size=amounts.size(report.bytes_stored)
+        ),
+    )
+
+
+@commands.command("repair", help=N_("Build the index anew from the packs, and save what can be read."))
+def repair_vault(
+    vault: Vault,
+    forget_unreadable: Annotated[
+        bool, Option("--forget-unreadable", help=N_("Remove restore points whose own record cannot be read."))
+    ] = False,
+) -> None:
+    from haechi.cli.render import vaults
+    from haechi.vault.check import check
+    from haechi.vault.repair import repair
+
+    view, home = at_home()
+    opened = home.vault(vault)
+    if forget_unreadable:
+        view.confirm(_("Restore points whose own record cannot be read are removed for good."), vault)
+    with view.progress() as reporter:
+        found = check(opened, depth="all", reporter=reporter)
+        report = repair(
+            opened,
+            damaged_packs=found.damaged_packs,
+            forget_unreadable=forget_unreadable,
+            reporter=reporter,
+        )
+        left = check(opened, reporter=reporter)
+    view.answer(
+        {"repair": report.as_dict(), "check": left.as_dict()},
+        text=lambda: vaults.repaired(report, left, home.zone),
+    )
+    left.raise_if_damaged()
+
+
+@commands.command("heal", help=N_("Fetch what is damaged from another vault that holds the same."))
+def heal_vault(
+    vault: Vault,
+    others: Annotated[
+        list[str], Option("--from", metavar="VAULT", help=N_("The vault to fetch from; may be given again."))
+    ],
+) -> None:
+    from haechi.cli.render import vaults
+    from haechi.errors import Damaged
+    from haechi.vault.heal import heal
+
+    view, home = at_home()
+    with view.progress() as reporter:
+        report = heal(home.vault(vault), [home.vault(name) for name in others], reporter=reporter)
+    view.answer(report.as_dict(), text=lambda: vaults.healed(report))
+    if not report.healthy:
+        raise Damaged(
+            _("{count} blobs are in none of these vaults.").format(count=report.blobs_lost),
+            hint=_(
+                "What can still be read comes back; `haechi vault check` names the points that are touched."
+            ),
+        )
+
+
+@commands.command(
+    "rekey", help=N_("Move to a new vault with a new master key, after the old one has leaked.")
+)
+def rekey_vault(
+    vault: Vault,
+    to: Annotated[
+        str, Argument(metavar="TO", help=N_("The new vault as the plan names it; it must not be there yet."))
+    ],
+) -> None:
+    from haechi.cli.render import vaults
+    from haechi.vault.rekey import rekey
+
+    view, home = at_home()
+    with view.progress() as reporter:
+        report = rekey(
+            home.vault(vault), home.store(f"vault.{to}"), home.plan.vaults[to].key.fetch(), reporter=reporter
+        )
+    view.answer(report.as_dict(), text=lambda: vaults.rekeyed(report, vault, to))
+
+
+@commands.command(
+    "tamper-test", help=N_("Try whether the storage protects what was written from being changed.")
+)
+def tamper(vault: Vault) -> None:
+    from haechi.cli.render import vaults
+    from haechi.errors import NotVerified
+    from haechi.vault.tamper import tamper_test
+
+    view, home = at_home()
+    with view.progress() as reporter:
+        report = tamper_test(home.store(f"vault.{vault}"), reporter=reporter)
+    view.answer(report.as_dict(), text=lambda: vaults.tampered(report))
+    if not report.protected:
+        raise NotVerified(
+            _("Whoever has this machine can destroy what is in “{vault}”.").format(vault=vault),
+            hint=_("Use a bucket with object lock, or an append-only server, for at least one copy."),
+        )
