@@ -11,7 +11,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from haechi.errors import HaechiError
+from haechi.i18n import _
 from haechi.sources._base import Comparison
+from haechi.sources._postgresql import problems
 from haechi.sources._postgresql.server import Server
 
 _PATIENCE = 300.0
@@ -61,7 +63,8 @@ def ask(server: Server, database: str, check: Check) -> Comparison:
     ]
     env = {**server.address.env(database), "PGCLIENTENCODING": "UTF8"}
     try:
-        said = server.place.run(argv, env=env, user=server.run_as, deadline=_PATIENCE).stdout
+        with problems.translated(_("The query failed")):
+            said = server.place.run(argv, env=env, user=server.run_as, deadline=_PATIENCE).stdout
     except HaechiError as problem:
         return Comparison(what, expected, problem.message)
     found = said.split(b"\0")[0].decode(errors="replace") if said else None
