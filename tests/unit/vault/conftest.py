@@ -1,0 +1,34 @@
+"""Vaults in a temporary directory, with keys that are quick to derive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from haechi.credentials import Secret
+from haechi.stores.local import Local
+from haechi.vault import keys
+from haechi.vault.repository import Vault
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """scrypt takes a third of a second on purpose, and a lock waits a moment for others: not here."""
+    monkeypatch.setattr(keys, "_N", 1 << 8)
+    monkeypatch.setattr("haechi.vault.locking._SETTLE", 0.0)
+
+
+@pytest.fixture
+def secret() -> Secret:
+    return Secret("correct horse battery staple")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Local:
+    return Local(tmp_path / "vault")
+
+
+@pytest.fixture
+def vault(store: Local, secret: Secret) -> Vault:
+    return Vault.create(store, secret)

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from haechi.errors import Damaged
+from haechi.stores.local import Local
+from haechi.vault import index_files
+from haechi.vault.files import Files
+from haechi.vault.index import Index, stored_packs
+from haechi.vault.packing import Blob, Kind, Pack
+from haechi.vault.repository import Vault
+from haechi.vault.sealing import SealingKey
+
+ids = st.binary(min_size=32, max_size=32)
+numbers = st.integers(0, 2**32 - 1)
+blobs = st.builds(Blob, id=ids, kind=st.sampled_from(Kind), offset=numbers, length=numbers, plain=numbers)
+packs = st.lists(st.builds(Pack, id=ids, blobs=st.lists(blobs, max_size=4)), max_size=4)
+
+
+def _random_pack(count: int, kind: Kind = Kind.DATA) -> Pack:
+    return Pack(os.urandom(32), [Blob(os.urandom(32), kind, n * 50, 50, 100 + n) for n in range(count)])
+
+
+@given(packs)
+def test_an_index_file_comes_back(found: list[Pack]) -> None:
+    assert index_files.decode(index_files.encode(found)) == found
+
+
+@given(packs)
+def test_both_ways_of_reading_agree(found: list[Pack]) -> None:
+    names = bytearray()
+    scattered: dict[tuple[Kind, bytes], bytes] = {}
+    index_files.scatter(
+        index_files.encode(found),
+        names,
+        lambda blob, place: scattered.__setitem__((Kind.DATA, blob), place),
+        lambda blob, place: scattered.__setitem__((Kind.TREE, blob), place),
+    )
+    expected = {
+        (blob.kind, blob.id): index_files.value(number, blob)
+        for number, pack in enumerate(found)
+        for blob in pack.blobs
+    }
+    assert bytes(names) == b"".join(pack.id for pack in found)
+    assert scattered == expected
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"[]", b"3", b'{"packs":[{}]}', b'{"packs":[{"id":"00"}]}', b"\xff"]
+)
+def test_rubbish_is_damage(rubbish: bytes) -> None:
+    with pytest.raises(Damaged):
+        index_files.scatter(rubbish, bytearray(), lambda _b, _p: None, lambda _b, _p: None)
+
+
+def test_a_negative_or_giant_number_is_damage() -> None:
+    for number in (-1, 1 << 33):
+        text = json.dumps(
+            {
+                "packs": [
+                    {
+                        "id": "00" * 32,
+                        "blobs": [{"id": "11" * 32, "type": "data", "offset": number, "length": 1}],
+                    }
+                ]
+            }
+        )
+        with pytest.raises(Damaged):
+            index_files.scatter(text.encode(), bytearray(), lambda _b, _p: None, lambda _b, _p: None)
+
+
+@pytest.fixture
+def files(store: Local) -> Files:
+    return Files(store, SealingKey.generate(), 2)
+
+
+def test_what_others_write_is_learnt_and_what_they_remove_is_forgotten(files: Files) -> None:
+    first, second = _random_pack(3), _random_pack(2, Kind.TREE)
+    name = files.save_bytes("index", index_files.encode([first]))
+    index = Index()
+    index.refresh(files)
+    assert len(index) == 3
+    files.save_bytes("index", index_files.encode([second]))
+    index.refresh(files)
+    assert (index.count(Kind.DATA), index.count(Kind.TREE)) == (3, 2)
+    files.remove("index", name)
+    index.refresh(files)
+    assert (index.count(Kind.DATA), index.count(Kind.TREE)) == (0, 2)
+    assert index.packs() == {second.id}
+
+
+def test_a_place_is_found_by_kind_and_id(files: Files) -> None:
+    pack = _random_pack(5)
+    files.save_bytes("index", index_files.encode([_random_pack(4), pack]))
+    index = Index()
+    index.refresh(files)
+    for blob in pack.blobs:
+        place = index.find(Kind.DATA, blob.id)
+        assert place is not None
+        assert (place.pack, place.blob) == (pack.id, blob)
+        assert index.find(Kind.TREE, blob.id) is None
+
+
+def test_a_damaged_index_file_is_named_and_costs_the_others_nothing(files: Files, store: Local) -> None:
+    pack = _random_pack(5)
+    files.save_bytes("index", index_files.encode([pack]))
+    name = files.save_bytes("index", index_files.encode([_random_pack(5)]))
+    path = store.root / "index" / name
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    index = Index()
+    index.refresh(files)
+    assert index.damaged == [name]
+    assert index.packs() == {pack.id}
+
+
+def test_packs_are_listed_with_every_copy_of_a_blob(files: Files) -> None:
+    one = _random_pack(2)
+    again = Pack(os.urandom(32), one.blobs)
+    files.save_bytes("index", index_files.encode([one]))
+    files.save_bytes("index", index_files.encode([again]))
+    found = [pack for _name, packs in stored_packs(files) for pack in packs]
+    assert sorted(found, key=lambda pack: pack.id) == sorted([one, again], key=lambda pack: pack.id)
+
+
+def test_index_files_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_files, "MOST_BLOBS", 10)
+    portions = list(index_files.portions([_random_pack(4) for _number in range(6)] + [_random_pack(30)]))
+    assert [sum(len(pack.blobs) for pack in portion) for portion in portions] == [8, 8, 8, 30]
+
+
+def test_memory_for_each_blob_is_bounded(vault: Vault) -> None:
+    """57 bytes and a fifth of slack; the benchmark measures the process at five million."""
+    index = vault.index()
+    for _round in range(100):
+        index.add(_random_pack(200))
+    table = index._tables[Kind.DATA]
+    assert len(index) == 20_000
+    assert 4 * table.capacity / len(index) < 20

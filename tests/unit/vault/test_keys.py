@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from haechi.credentials import Secret
+from haechi.errors import AlreadyThere, Damaged, UsageMistake, VaultMissing, VersionMismatch, WrongKey
+from haechi.stores.local import Local
+from haechi.vault import config, keys
+from haechi.vault.config import Config
+from haechi.vault.repository import Vault
+
+
+def test_a_vault_opens_with_its_key_and_no_other(vault: Vault, store: Local, secret: Secret) -> None:
+    assert Vault.open(store, secret).id == vault.id
+    with pytest.raises(WrongKey):
+        Vault.open(store, Secret("wrong"))
+
+
+def test_nothing_is_not_a_vault(store: Local, secret: Secret) -> None:
+    with pytest.raises(VaultMissing):
+        Vault.open(store, secret)
+    store.put("snapshots/stray", b"x")
+    with pytest.raises(VaultMissing):
+        Vault.open(store, secret)
+
+
+def test_a_vault_is_not_made_over_another(vault: Vault, store: Local) -> None:
+    with pytest.raises(AlreadyThere):
+        Vault.create(store, Secret("other"))
+    store.delete("config")  # even a half of one may be all that is left of somebody's data
+    with pytest.raises(AlreadyThere):
+        Vault.create(store, Secret("other"))
+
+
+def test_keys_are_added_changed_and_removed(vault: Vault, store: Local, secret: Secret) -> None:
+    second = keys.add(store, vault.key, Secret("second"))
+    assert {key.id for key in keys.every(store)} == {vault.key_id, second.id}
+    other = Vault.open(store, Secret("second"))
+    assert (other.id, other.key_id) == (vault.id, second.id)
+    keys.remove(store, vault.key_id, opened_with=other.key_id)
+    with pytest.raises(WrongKey):
+        Vault.open(store, secret)
+    keys.change(store, other.key, other.key_id, Secret("third"))
+    assert Vault.open(store, Secret("third")).id == vault.id
+    with pytest.raises(WrongKey):
+        Vault.open(store, Secret("second"))
+
+
+def test_the_last_key_stays(vault: Vault, store: Local) -> None:
+    with pytest.raises(UsageMistake):
+        keys.remove(store, vault.key_id, opened_with="another")
+    with pytest.raises(UsageMistake):
+        keys.remove(store, vault.key_id, opened_with=vault.key_id)
+
+
+def test_a_change_that_breaks_off_leaves_the_old_key(
+    vault: Vault, store: Local, secret: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(key: str) -> None:
+        raise OSError("gone")
+
+    monkeypatch.setattr(store, "delete", broken)
+    with pytest.raises(OSError, match="gone"):
+        keys.change(store, vault.key, vault.key_id, Secret("new"))
+    assert Vault.open(store, secret).id == Vault.open(store, Secret("new")).id
+
+
+def test_an_empty_passphrase_is_refused(vault: Vault, store: Local) -> None:
+    with pytest.raises(UsageMistake):
+        keys.add(store, vault.key, Secret(""))
+
+
+def test_one_damaged_key_file_does_not_lock_the_others_out(
+    vault: Vault, store: Local, secret: Secret
+) -> None:
+    for name in ("0" * 64, "f" * 64):
+        store.put(f"keys/{name}", b'{"kdf":')
+    store.put("keys/README", b"a foreign file")
+    assert Vault.open(store, secret).id == vault.id
+    with pytest.raises(WrongKey) as problem:
+        Vault.open(store, Secret("wrong"))
+    assert "2 key files" in problem.value.hint
+
+
+def test_a_key_file_that_asks_for_all_memory_is_refused(vault: Vault, store: Local) -> None:
+    import hashlib
+
+    giant = json.dumps(
+        {
+            "kdf": "scrypt",
+            "N": 1 << 40,
+            "r": 8,
+            "p": 1,
+            "salt": base64.b64encode(bytes(64)).decode(),
+            "data": "AA==",
+        }
+    ).encode()
+    store.put(f"keys/{hashlib.sha256(giant).hexdigest()}", giant)
+    with pytest.raises(WrongKey):
+        Vault.open(store, Secret("wrong"))
+
+
+def test_polynomials_are_irreducible_and_of_the_right_degree() -> None:
+    assert config.is_irreducible(0x3DA3358B4DC173)  # the one in restic's own tests
+    assert not config.is_irreducible(0x3DA3358B4DC171)
+    assert config.random_irreducible().bit_length() == 54
+    small = [p for p in range(2, 64) if config.is_irreducible(p)]
+    assert small == [2, 3, 7, 11, 13, 19, 25, 31, 37, 41, 47, 55, 59, 61]
+
+
+def test_a_config_of_the_future_is_refused_and_rubbish_is_damage(vault: Vault, store: Local) -> None:
+    store.delete("config")
+    config.save(store, vault.key, Config(3, vault.id, "3"))
+    with pytest.raises(VersionMismatch):
+        config.load(store, vault.key)
+    store.put("config", vault.key.seal(b"[]"), replace=True)
+    with pytest.raises(Damaged):
+        config.load(store, vault.key)
+    store.put("config", b"short", replace=True)
+    with pytest.raises(Damaged):
+        config.load(store, vault.key)

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from haechi import clock
+from haechi.errors import VaultLocked
+from haechi.stores.local import Local
+from haechi.vault import gojson, locking
+from haechi.vault.files import Files
+from haechi.vault.sealing import SealingKey
+
+
+@pytest.fixture
+def files(store: Local) -> Files:
+    return Files(store, SealingKey.generate(), 2)
+
+
+def _plant(
+    files: Files, *, exclusive: bool, age: timedelta = timedelta(), host: str = "elsewhere", pid: int = 1
+) -> str:
+    return files.save(
+        "locks",
+        {
+            "time": gojson.time_from(clock.now() - age),
+            "exclusive": exclusive,
+            "hostname": host,
+            "username": "someone",
+            "pid": pid,
+        },
+    )
+
+
+def test_shared_locks_stand_side_by_side_and_leave_nothing(files: Files) -> None:
+    with locking.held(files, exclusive=False), locking.held(files, exclusive=False):
+        assert len(locking.every(files)) == 2
+    assert files.names("locks") == []
+
+
+def test_an_exclusive_lock_stands_alone(files: Files) -> None:
+    with locking.held(files, exclusive=True):
+        who = f"process {os.getpid()} on {socket.gethostname()}. since 2"
+        for exclusive in (False, True):
+            with pytest.raises(VaultLocked, match=who), locking.held(files, exclusive=exclusive):
+                pytest.fail("both hold it")
+    with (
+        locking.held(files, exclusive=False),
+        pytest.raises(VaultLocked),
+        locking.held(files, exclusive=True),
+    ):
+        pytest.fail("both hold it")
+    assert files.names("locks") == []
+
+
+def test_a_lock_that_appears_while_we_settle_is_seen(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "sleep", lambda _seconds: _plant(files, exclusive=True))
+    with pytest.raises(VaultLocked, match="someone"), locking.held(files, exclusive=False):
+        pytest.fail("both hold it")
+    assert len(files.names("locks")) == 1  # ours is gone, theirs is not
+
+
+@pytest.mark.parametrize(
+    ("age", "host", "pid", "stale"),
+    [
+        (timedelta(minutes=31), "elsewhere", 1, True),
+        (timedelta(minutes=29), "elsewhere", 1, False),
+        (timedelta(minutes=-29), "elsewhere", 1, False),
+        (timedelta(days=-3), "elsewhere", 1, True),
+        (timedelta(), "here", 1, False),
+        (timedelta(), "here", 0x7FFFFFFE, True),
+    ],
+)
+def test_who_is_gone(files: Files, age: timedelta, host: str, pid: int, stale: bool) -> None:
+    _plant(files, exclusive=True, age=age, host=socket.gethostname() if host == "here" else host, pid=pid)
+    (lock,) = locking.every(files)
+    assert lock.stale is stale
+    if stale:
+        with locking.held(files, exclusive=True):
+            assert len(files.names("locks")) == 1  # the stale one went
+    else:
+        with pytest.raises(VaultLocked), locking.held(files, exclusive=True):
+            pytest.fail("it is not stale")
+        assert locking.remove_stale(files) == []
+
+
+class _Fast:
+    def __init__(self) -> None:
+        self.moment = clock.now()
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return self.moment.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def fast() -> Iterator[_Fast]:
+    fast = _Fast()
+    with clock.using(fast):
+        yield fast
+
+
+def test_a_refreshed_lock_is_there_at_every_moment(
+    files: Files, fast: _Fast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with locking.held(files, exclusive=True) as lock:
+        there: list[set[str]] = []
+        remove = files.remove
+
+        def watched(kind: str, name: str) -> None:
+            there.append(set(files.names("locks")) - {name})
+            remove(kind, name)
+
+        monkeypatch.setattr(files, "remove", watched)
+        for _round in range(5):
+            fast.moment += timedelta(minutes=5)
+            lock.refresh()
+            lock.check()
+        assert [len(names) for names in there] == [1] * 5  # the new one, before the old one goes
+        (found,) = locking.every(files)
+        assert found.time == fast.moment
+
+
+def test_a_lock_that_grew_old_is_not_trusted(files: Files, fast: _Fast) -> None:
+    with locking.held(files, exclusive=True) as lock:
+        lock.check()
+        fast.moment += timedelta(minutes=26)
+        with pytest.raises(VaultLocked, match="refreshed"):
+            lock.check()
+
+
+def test_locks_can_be_removed_by_force(files: Files, store: Local) -> None:
+    _plant(files, exclusive=True)
+    store.put("locks/" + "0" * 64, b"rubbish")
+    assert locking.remove_all(files) == 2
+    assert files.names("locks") == []
+
+
+def test_an_empty_file_among_the_locks_is_no_lock(files: Files, store: Local) -> None:
+    store.put("locks/" + "0" * 64, b"")
+    with locking.held(files, exclusive=True):
+        pass
