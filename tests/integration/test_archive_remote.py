@@ -1,17 +1,20 @@
-"""An archive in a bucket: server-side copies for the tiers, and every byte read back from there."""
+"""An archive in a bucket and on an rclone remote: copies made over there, and every byte read back from there."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from haechi.archive.archive import Archive
 from haechi.errors import Damaged
 from haechi.events import SILENT
-from haechi.model import Keep
+from haechi.model import Keep, PartInfo
 from haechi.retention import decide
 from haechi.stores._base import Store
 from haechi.stores._open import open_store
@@ -23,17 +26,23 @@ pytestmark = pytest.mark.server
 BIG = ("big.sql", "sql", os.urandom(12 << 20).hex().encode())
 
 
-@pytest.fixture
-def store(seaweedfs: SeaweedFS) -> Store:
-    return open_store(f"s3://{seaweedfs.bucket()}/nas", seaweedfs.options)
+@pytest.fixture(params=["s3", "rclone"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "rclone":
+        opened = open_store(f"rclone:disk:{tmp_path}/nas", {"settings": {"type": "local"}})
+    else:
+        server: SeaweedFS = request.getfixturevalue("seaweedfs")
+        opened = open_store(f"s3://{server.bucket()}/nas", server.options)
+    yield opened
+    opened.close()
 
 
 def seen(store: Store, ending: str = "") -> list[str]:
     return sorted(e.key for e in store.list() if not e.key.startswith(".haechi/") and e.key.endswith(ending))
 
 
-def test_a_point_lives_its_life_in_a_bucket(store: Store) -> None:
-    archive = Archive("archive.s3", store, ERP, zone=SEOUL, latest="postgres/backup_latest.sql.gz")
+def test_a_point_lives_its_life_over_there(store: Store) -> None:
+    archive = Archive("archive.far", store, ERP, zone=SEOUL, latest="postgres/backup_latest.sql.gz")
     copy = take(archive, GLOBALS, BIG, SHOP, name="p1")
     take(archive, SHOP, at=NOON + timedelta(days=1), name="p2")
     assert seen(store, ".gz") == [
@@ -61,7 +70,7 @@ def test_a_point_lives_its_life_in_a_bucket(store: Store) -> None:
 
 
 def test_a_changed_object_is_found(store: Store) -> None:
-    archive = Archive("archive.s3", store, "{time}.sql.zst", zone=SEOUL)
+    archive = Archive("archive.far", store, "{time}.sql.zst", zone=SEOUL)
     copy = take(archive, SHOP)
     data = bytearray(store.get(copy.ref))
     data[len(data) // 2] ^= 1
@@ -74,11 +83,7 @@ def test_a_changed_object_is_found(store: Store) -> None:
 
 
 def test_an_upload_that_is_given_up_leaves_nothing(store: Store) -> None:
-    import io
-
-    from haechi.model import PartInfo
-
-    archive = Archive("archive.s3", store, "{time}.sql", zone=SEOUL)
+    archive = Archive("archive.far", store, "{time}.sql", zone=SEOUL)
     with archive.intake("erp", SILENT) as intake:
         intake.part(PartInfo("big.sql", "sql"), io.BytesIO(BIG[2]))
     assert list(store.list()) == []
