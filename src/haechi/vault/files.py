@@ -55,7 +55,8 @@ class Files:
             raise _damaged(kind, name) from None
 
     def save(self, kind: str, document: Any) -> str:
-        return self.save_bytes(kind, json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+        return self.save_bytes(kind, text.encode("utf-8", "replace"))  # a path may be no UTF-8
 
     def save_bytes(self, kind: str, plain: bytes) -> str:
         """Store it and say its name."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from pyfastcdc import FastCDC
 
+from haechi.vault import chunking
 from haechi.vault.packing import Kind
 from haechi.vault.shelving import Shelf
 from haechi.vault.workers import Workers
@@ -23,6 +24,7 @@ class Ingest:
     def __init__(self, shelf: Shelf, cut: FastCDC):
         self.shelf = shelf
         self.cut = cut
+        self._zeros = b""
         self.workers = Workers("vault-seal", _THREADS, _WAITING)
 
     def chunks(self) -> Chunks:
@@ -38,6 +40,12 @@ class Ingest:
     def add(self, blobs: Sequence[tuple[bytes, bytes]]) -> None:
         """Contents that were reserved."""
         self.workers.submit(lambda: self.shelf.add(Kind.DATA, blobs))
+
+    def zeros(self) -> bytes:
+        """The id of a hole's block: hashed once, however large the holes are."""
+        if not self._zeros:
+            self._zeros = self.shelf.take(Kind.DATA, chunking.ZEROS)
+        return self._zeros
 
     def tree(self, tree: bytes) -> str:
         """A tree's JSON; says its id at once and stores it when there is time."""
@@ -76,7 +84,7 @@ class Chunks:
         return tuple(names[at : at + 2 * _ID] for at in range(0, len(names), 2 * _ID))
 
     def _seal(self, place: int, chunk: bytes) -> None:
-        blob = self._ingest.shelf.take(Kind.DATA, chunk)
+        blob = self._ingest.zeros() if chunk is chunking.ZEROS else self._ingest.shelf.take(Kind.DATA, chunk)
         with self._done:
             self._ids[place : place + _ID] = blob
             self._missing -= 1

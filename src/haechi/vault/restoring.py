@@ -95,16 +95,23 @@ class Restorer:
         return self.report
 
     def _below(self, tree: str, path: str) -> None:
-        for node in trees.decode(self._blobs.tree(tree)):
-            self._take(f"{path}/{_safe(node.name)}", node)
+        stack = [(path, iter(trees.decode(self._blobs.tree(tree))))]
+        while stack:
+            path, rest = stack[-1]
+            node = next(rest, None)
+            if node is None:
+                stack.pop()
+                continue
+            child = f"{path}/{_safe(node.name)}"
+            self._take(child, node)
+            if node.type == "dir" and node.subtree is not None:
+                stack.append((child, iter(trees.decode(self._blobs.tree(node.subtree)))))
 
     def _take(self, path: str, node: Node) -> None:
         if node.type == "dir":
             _make_directory(path)
             self.report.directories += 1
             self._directories.append((path, node))
-            if node.subtree is not None:
-                self._below(node.subtree, path)
         elif node.type == "file":
             self._take_file(path, node)
         else:

@@ -70,11 +70,16 @@ def find(load: LoadTree, tree: str, path: str) -> Node:
 
 def walk(load: LoadTree, tree: str, at: str = "") -> Iterator[tuple[str, Node]]:
     """Every node below this tree with its path, a directory before what it holds."""
-    for node in decode(load(tree)):
-        path = f"{at}/{node.name}"
-        yield path, node
+    stack = [(at, iter(decode(load(tree))))]  # directories lie deeper than Python likes to call
+    while stack:
+        at, rest = stack[-1]
+        node = next(rest, None)
+        if node is None:
+            stack.pop()
+            continue
+        yield f"{at}/{node.name}", node
         if node.subtree is not None:
-            yield from walk(load, node.subtree, path)
+            stack.append((f"{at}/{node.name}", iter(decode(load(node.subtree)))))
 
 
 def _senseless() -> Damaged:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from haechi.events import Step
 from haechi.i18n import _
 from haechi.vault import chunking, gojson, nodes, trees
 from haechi.vault.capture import node_of
-from haechi.vault.ingest import Ingest
+from haechi.vault.ingest import Chunks, Ingest
 from haechi.vault.nodes import Node
 
 _BATCH = 1 << 20  # bytes of small files sealed in one go
@@ -33,6 +33,17 @@ class TreeReport:
     bytes_read: int = 0
     size: int = 0
     lost: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Level:
+    """A directory that is being taken. `waiting` are large files whose chunks are still being hashed."""
+
+    node: Node | None  # None for the topmost
+    rest: Iterator[os.DirEntry[str]]
+    known: Mapping[str, Found]
+    finished: dict[str, str] = field(default_factory=dict)
+    waiting: list[tuple[Node, Chunks]] = field(default_factory=list)
 
 
 class TreeWalk:
@@ -56,20 +67,33 @@ class TreeWalk:
 
     def directory(self, path: str, parent: str | None) -> dict[str, str]:
         """The encoded nodes of everything in this directory, by name, after all below it has been taken."""
-        known = self._known(parent)
-        found = self._scan(path)
-        finished: dict[str, str] = {}
-        waiting: list[tuple[Node, Any]] = []
-        for entry in found:
-            before = known.get(entry.name)
+        stack = [self._enter(path, None, parent)]  # directories lie deeper than Python likes to call
+        while True:
+            level = stack[-1]
+            entry = next(level.rest, None)
+            if entry is None:
+                self._leave(level)
+                stack.pop()
+                if level.node is None:
+                    return level.finished
+                level.node.subtree = self.ingest.tree(trees.encode(level.finished.values()))
+                stack[-1].finished[level.node.name] = nodes.encode(level.node)
+                continue
             try:
-                self._entry(entry, before, finished, waiting)
+                below = self._entry(entry, level)
             except OSError as problem:
                 self._lose(entry.path, problem.strerror or str(problem))
-        for node, chunks in waiting:
+                continue
+            if below is not None:
+                stack.append(below)
+
+    def _enter(self, path: str, node: Node | None, parent: str | None) -> _Level:
+        return _Level(node, iter(self._scan(path)), self._known(parent))
+
+    def _leave(self, level: _Level) -> None:
+        for node, chunks in level.waiting:
             node.content = chunks.finish()
-            finished[node.name] = nodes.encode(node)
-        return finished
+            level.finished[node.name] = nodes.encode(node)
 
     def flush(self) -> None:
         """Hand over small files that wait for company."""
@@ -90,25 +114,20 @@ class TreeWalk:
             return {}
         return {gojson.unquote(found["name"]): found for found in trees.parse(self._load_tree(parent))}
 
-    def _entry(
-        self,
-        entry: os.DirEntry[str],
-        before: Found | None,
-        finished: dict[str, str],
-        waiting: list[tuple[Node, Any]],
-    ) -> None:
+    def _entry(self, entry: os.DirEntry[str], level: _Level) -> _Level | None:
+        """Take one entry; a directory is answered with the level below."""
         if self._exclude is not None and self._exclude(Path(entry.path)):
-            return
+            return None
         status = entry.stat(follow_symlinks=False)
         node = node_of(entry.path, entry.name, status)
         if node is None:
             self._lose(entry.path, _("its kind cannot be kept"))
-            return
+            return None
+        before = level.known.get(entry.name)
         if node.type == "dir":
             self.report.directories += 1
-            below = self.directory(entry.path, before.get("subtree") if before else None)
-            node.subtree = self.ingest.tree(trees.encode(below.values()))
-        elif node.type == "file":
+            return self._enter(entry.path, node, before.get("subtree") if before else None)
+        if node.type == "file":
             self.report.files += 1
             if before is not None and self._unchanged(node, before):
                 self.report.unchanged += 1
@@ -116,11 +135,12 @@ class TreeWalk:
             else:
                 chunks = self._read(entry.path, node, status.st_size)
                 if chunks is not None:
-                    waiting.append((node, chunks))
-                    finished[node.name] = ""  # keeps its place in the order
-                    return
+                    level.waiting.append((node, chunks))
+                    level.finished[node.name] = ""  # keeps its place in the order
+                    return None
             self.report.size += node.size
-        finished[node.name] = nodes.encode(node)
+        level.finished[node.name] = nodes.encode(node)
+        return None
 
     def _unchanged(self, node: Node, before: Found) -> bool:
         """The same inode with the same times and size, and all its blobs still there."""
@@ -134,14 +154,14 @@ class TreeWalk:
             and self.ingest.has_all(before["content"])
         )
 
-    def _read(self, path: str, node: Node, expected: int) -> Any:
+    def _read(self, path: str, node: Node, expected: int) -> Chunks | None:
         """Take the file's contents: None when the node is complete, else the chunks that are being hashed."""
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             # One byte more than there should be tells whether it grew; much more would cost its allocation.
             data = os.read(handle, min(expected + 1, chunking.SMALLEST))
             if len(data) > expected or len(data) == chunking.SMALLEST:
-                return self._read_large(path, handle, node)
+                return self._read_large(handle, node)
         finally:
             os.close(handle)
         node.size = len(data)  # what was read, whatever the size was a moment ago
@@ -158,13 +178,11 @@ class TreeWalk:
                 self.flush()
         return None
 
-    def _read_large(self, path: str, handle: int, node: Node) -> Any:
-        os.lseek(handle, 0, os.SEEK_SET)
+    def _read_large(self, handle: int, node: Node) -> Chunks:
         chunks = self.ingest.chunks()
-        with open(handle, "rb", buffering=0, closefd=False) as file:
-            for chunk in chunking.by_content(file, self.ingest.cut):
-                chunks.take(chunk)
-                self._advance(len(chunk))
+        for chunk in chunking.of_file(handle, self.ingest.cut):
+            chunks.take(chunk)
+            self._advance(len(chunk))
         node.size = chunks.size
         self.report.size += node.size
         return chunks
