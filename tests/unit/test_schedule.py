@@ -169,6 +169,11 @@ def test_what_is_no_duration(text: str) -> None:
         parse_duration(text)
 
 
+def test_a_length_beyond_all_calendars() -> None:
+    with pytest.raises(ValueError, match="history"):
+        parse_duration("9999999999 years")
+
+
 def test_windows() -> None:
     office = Window.parse("weekdays 09:00-18:00")
     assert office.covers(FRIDAY, SEOUL)

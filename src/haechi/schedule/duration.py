@@ -38,7 +38,10 @@ def parse_duration(text: str) -> timedelta:
         unit = _UNITS.get(part[2].lower()) if part else None
         if part is None or unit is None:
             raise ValueError(_("a length of time such as “6h”, “30 days” or “1d 12h”"))
-        total += float(part[1]) * unit
+        try:
+            total += float(part[1]) * unit
+        except OverflowError:
+            raise ValueError(_("a length of time that is not longer than history")) from None
         at, seen = part.end(), True
     if not seen:
         raise ValueError(_("a length of time such as “6h”, “30 days” or “1d 12h”"))
