@@ -61,6 +61,11 @@ to = "archive.gpg"
 source = "postgresql"
 at = "docker:${{SECRET_NAME}}"
 to = "archive.gpg"
+[service.program]
+source = "command"
+dump = "tool export"
+env = {{ TOKEN = "{SECRET}" }}
+to = "vault.main"
 [notify.slack]
 via = "slack"
 url = "https://hooks.slack.com/{SECRET}"
@@ -151,6 +156,7 @@ def test_every_field_of_a_secrets_type_is_planted() -> None:
     planted = {
         "journal", "key", "access_key", "secret_key", "session_token", "encrypt.gpg", "encrypt.identity",
         "url", "password", "mail.password", "hooks.after_backup.http",
+        "env",
     }  # fmt: skip
     same_as_planted = {f"hooks.{hook}.http" for hook in _hooks()} | {"freeze.http", "thaw.http"}
     models = [Vault, Archive, Notify, Server, *(kinds.source_options(k) for k in kinds.source_kinds())]
