@@ -1,4 +1,4 @@
-"""Each store call of each piece of work goes wrong once, in each way. The thinned version runs with every test run."""
+"""Each store call of each piece of work goes wrong once, in each way. A thinned version runs with every test run."""
 
 from __future__ import annotations
 
