@@ -37,6 +37,31 @@ def packed_pieces(
     if not file.encryption:
         pieces = fetch(store, key, segment.offset, segment.length)
         return checked(pieces, segment.sha256, key) if segment.sha256 else pieces
+    opened = opened_pieces(store, file, encryption)
+    if not segment.sha256:
+        return opened
+    return checked(_cut(opened, segment.offset, segment.length), segment.sha256, key)
+
+
+def every_packed(
+    store: Store, file: File, encryption: Encryption | None
+) -> Iterator[tuple[Segment, Iterator[bytes]]]:
+    """The compressed bytes of one part after another. Each is to be read to its end; the file is opened once."""
+    if not file.encryption or len(file.segments) == 1:
+        yield from ((segment, packed_pieces(store, file, segment, encryption)) for segment in file.segments)
+        return
+    whole = PieceStream(opened_pieces(store, file, encryption))
+    stream = cast(BinaryIO, io.BufferedReader(whole, BLOCK))
+    key = next(iter(file.names.values()))
+    for segment in file.segments:
+        yield segment, checked(_read(stream, segment.length), segment.sha256, key)
+    while stream.read(BLOCK):
+        pass  # only at its end is it known to be genuine
+
+
+def opened_pieces(store: Store, file: File, encryption: Encryption | None) -> Iterator[bytes]:
+    """The whole of a sealed file, checked and opened."""
+    key = whole_name(store, file)
     if encryption is None or encryption.kind != file.encryption:
         raise SecretMissing(
             _("{key} is encrypted with {kind}, and the plan names nothing that opens it.").format(
@@ -45,12 +70,7 @@ def packed_pieces(
             hint=_("Name it in the plan under `encrypt`, from the environment, a file or a command."),
         )
     sealed = fetch(store, key)
-    if file.sha256:
-        sealed = checked(sealed, file.sha256, key)
-    opened = encryption.open(sealed)
-    if not segment.sha256:
-        return opened
-    return checked(_cut(opened, segment.offset, segment.length), segment.sha256, key)
+    return encryption.open(checked(sealed, file.sha256, key) if file.sha256 else sealed)
 
 
 def whole_name(store: Store, file: File) -> str:
@@ -93,3 +113,9 @@ def _cut(pieces: Iterator[bytes], offset: int, length: int) -> Iterator[bytes]:
         if begin < end:
             yield piece[begin:end]
         position += len(piece)
+
+
+def _read(stream: BinaryIO, length: int) -> Iterator[bytes]:
+    while length and (piece := stream.read(min(length, BLOCK))):
+        length -= len(piece)
+        yield piece

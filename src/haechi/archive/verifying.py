@@ -9,7 +9,7 @@ from typing import Any
 from haechi.archive.compression import PieceStream, decompress
 from haechi.archive.encryption import Encryption
 from haechi.archive.manifest import File, Manifest, Segment
-from haechi.archive.opening import packed_pieces
+from haechi.archive.opening import every_packed
 from haechi.archive.transport import digest
 from haechi.errors import Damaged, NotThere
 from haechi.events import Reporter, Step
@@ -39,8 +39,8 @@ def verify(
             if file.encryption and not (encryption and encryption.opens):
                 facts["sealed"] = True  # its key is elsewhere on purpose; the checksum has been compared
                 continue
-            for segment in file.segments:
-                facts |= _look_inside(store, manifest, file, segment, encryption, step)
+            for segment, packed in every_packed(store, file, encryption):
+                facts |= _look_inside(manifest, file, segment, packed, step)
     return facts
 
 
@@ -77,10 +77,10 @@ def _beside(store: Store, key: str) -> str:
 
 
 def _look_inside(
-    store: Store, manifest: Manifest, file: File, segment: Segment, encryption: Encryption | None, step: Step
+    manifest: Manifest, file: File, segment: Segment, packed: Iterator[bytes], step: Step
 ) -> dict[str, Any]:
     form = next((p.form for p in manifest.point.parts if p.name == segment.part), "")
-    pieces = _counted(decompress(segment.compression, packed_pieces(store, file, segment, encryption)), step)
+    pieces = _counted(decompress(segment.compression, packed), step)
     try:
         return _LOOKS.get(form, _read_through)(pieces, form)
     except Damaged as problem:
