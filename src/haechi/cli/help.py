@@ -14,20 +14,6 @@ from haechi.i18n import N_, _
 
 _EVERYWHERE = ("plan", "lang", "json", "quiet", "verbose", "no_color", "yes", "help")
 _TYPES = {"int": N_("NUMBER"), "float": N_("NUMBER"), "Path": N_("PATH"), "str": N_("TEXT")}
-# What commands call their values with `metavar=`; here only to be translated.
-_PLACEHOLDERS = (
-    *(N_("FILE"), N_("KEY"), N_("KEY=VALUE"), N_("LANG"), N_("NAME"), N_("OPERATION"), N_("PART")),
-    *(
-        N_("POINT"),
-        N_("RUN"),
-        N_("SERVICE"),
-        N_("SHELL"),
-        N_("SNAPSHOT"),
-        N_("TIME"),
-        N_("VAULT"),
-        N_("WHERE"),
-    ),
-)
 
 
 def of_root(command: Any, context: Any, verbs: Mapping[str, Any], groups: Mapping[str, str]) -> str:
