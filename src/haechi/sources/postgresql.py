@@ -30,6 +30,11 @@ def fitted(options: Options, forms: Collection[str]) -> Options:
     return options.model_copy(update={"format": "plain"})
 
 
+def main_form(options: Options) -> str:
+    """The form of the dumps: the plan looks whether the archives' layouts can hold it."""
+    return dump.FORMS[options.format]
+
+
 class PostgreSQL:
     """One PostgreSQL server of the plan."""
 

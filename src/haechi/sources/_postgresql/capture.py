@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from haechi import clock
-from haechi.errors import HaechiError
+from haechi.errors import HaechiError, SourceChanged
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import PartInfo
@@ -85,7 +85,7 @@ class Database:
         return dump.part_name(self.name, self.options.format)
 
     def hold(self) -> None:
-        """Take the snapshot, and begin to count under it."""
+        """Take the snapshot."""
         session = self._session = self.stack.enter_context(self.server.session(self.name))
         doing = _("Taking a snapshot of the database “{name}”").format(name=self.name)
         session.execute("begin isolation level repeatable read, read only", doing)
@@ -97,8 +97,14 @@ class Database:
             "properties": dict(catalog.properties(session, self.name)),
         }
         self.size = self._known["size"] = catalog.size(session, [self.name])
-        # A failed count must not end the transaction, and the snapshot with it, that the dump stands on.
+        # A failed count must not end the transaction, and the snapshot with it, that the dump stands on; and
+        # a lock on a sequence is not to be kept.
         session.execute("savepoint counting", doing)
+        if _is_whole(self.options) and self.options.facts != "none":
+            self._known["sequences"] = facts.sequences(session)
+        session.execute("rollback to savepoint counting", doing)
+
+    def _begin_counting(self) -> None:
         # A daemon: when the capture is left early, its session ends and with it this thread.
         self._counting = threading.Thread(target=self._count, daemon=True)
         self._counting.start()
@@ -122,11 +128,28 @@ class Database:
         head = b""
         if self.options.format == "plain" and self.options.what != "data":
             head = plain.head(self.token, self.name, self._known["properties"], self.server.version)
-        return dump.dump(self.server, self.name, self.options, self._snapshot["id"], self.stack, head)
+        return dump.dump(
+            self.server, self.name, self.options, self._snapshot["id"], self.stack, head, self._begun
+        )
+
+    def _begun(self) -> None:
+        """The dump has its locks now: from here on nobody can take the rows away from under it."""
+        assert self._session
+        if gone := facts.replaced(self._session):
+            raise SourceChanged(
+                _("Tables of “{name}” were emptied or rewritten while the dump began: {tables}").format(
+                    name=self.name, tables=", ".join(gone)
+                ),
+                hint=_("Run it again when no migration is under way."),
+            )
+        if not self._counting:
+            self._begin_counting()
 
     def facts(self) -> Mapping[str, Any]:
-        if not self._counting:
+        if not self._session:
             self.hold()
+        if not self._counting:
+            self._begin_counting()
         assert self._counting
         self._counting.join()
         return self._known
@@ -134,6 +157,11 @@ class Database:
 
 def gather(session: Session, options: Options) -> dict[str, Any]:
     """The facts about what these options let into the dump."""
-    whole = options.what != "data" and not options.filtered and not options.dump_options
-    depth = "none" if options.what == "schema" else options.facts
-    return facts.gather(session, depth, patterns.condition(options), whole)
+    depth: str = options.facts
+    if options.what == "schema" and depth != "none":
+        depth = "objects"
+    return facts.gather(session, depth, patterns.condition(options), _is_whole(options))
+
+
+def _is_whole(options: Options) -> bool:
+    return options.what != "data" and not options.filtered and not options.dump_options

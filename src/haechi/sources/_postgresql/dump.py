@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -50,16 +51,25 @@ def arguments(options: Options, snapshot: str, major: int) -> list[str]:
 
 
 def dump(
-    server: Server, database: str, options: Options, snapshot: str, stack: ExitStack, head: bytes = b""
+    server: Server,
+    database: str,
+    options: Options,
+    snapshot: str,
+    stack: ExitStack,
+    head: bytes,
+    begun: Callable[[], None],
 ) -> BinaryIO:
-    """pg_dump's output, that ends well only if pg_dump did. The process ends with the stack at the latest."""
+    """pg_dump's output, that ends well only if pg_dump did. The process ends with the stack at the latest.
+
+    `begun` is called when the first bytes are there: by then pg_dump has locked all that it will read.
+    """
     clients = server.fitting()
     argv = [clients.program("pg_dump"), *arguments(options, snapshot, clients.major)]
     running = stack.enter_context(
         server.place.start(argv, env=server.address.env(database), user=server.run_as)
     )
     doing = _("The dump of the database “{name}” failed").format(name=database)
-    return _Dump.open(Output(running), doing, head, text=options.format == "plain")
+    return _Dump.open(Output(running), doing, head, text=options.format == "plain", begun=begun)
 
 
 def dump_globals(server: Server, options: Options, stack: ExitStack, token: str) -> BinaryIO:
@@ -78,7 +88,10 @@ def dump_globals(server: Server, options: Options, stack: ExitStack, token: str)
 class _Dump(io.RawIOBase):
     """A dump under way, with PostgreSQL's reasons for failing, and not taken for whole without its last line."""
 
-    def __init__(self, output: Output, doing: str, head: bytes, text: bool):
+    def __init__(
+        self, output: Output, doing: str, head: bytes, text: bool, begun: Callable[[], None] | None = None
+    ):
+        self._begun = begun
         self._output = output
         self._doing = doing
         self._head = memoryview(head)
@@ -86,8 +99,8 @@ class _Dump(io.RawIOBase):
         self._tail = b""
 
     @classmethod
-    def open(cls, output: Output, doing: str, head: bytes, text: bool) -> BinaryIO:
-        return io.BufferedReader(cls(output, doing, head, text), BUFFER)
+    def open(cls, *made_of: Any, **further: Any) -> BinaryIO:
+        return io.BufferedReader(cls(*made_of, **further), BUFFER)
 
     def readable(self) -> bool:
         return True
@@ -105,6 +118,9 @@ class _Dump(io.RawIOBase):
             # Ended by a signal, or without a word: whatever it was, the next dump may do better.
             problem.retryable = problem.retryable or not problem.detail
             raise
+        if count and self._begun:
+            begun, self._begun = self._begun, None
+            begun()
         if self._text:
             self._watch(view[:count])
         return count

@@ -15,7 +15,6 @@ from haechi.i18n import _
 from haechi.sources._base import Comparison
 from haechi.sources._postgresql.session import Row, Session, identifier
 
-DEPTHS = ("none", "counts", "sampled", "full")
 _SAMPLE_ROWS = 100_000
 _SAMPLE_BYTES = 32 << 20
 
@@ -61,14 +60,20 @@ union all select 'policies', polrelid::regclass::text || ' ' || polname from pg_
 union all select 'event triggers', evtname from pg_event_trigger
 order by 1, 2
 """
+# The catalog is read as of the snapshot, the function looks at what is now.
+_REPLACED = """
+select c.oid::regclass::text as name from pg_class c
+where c.relkind in ('r', 'm') and c.relpersistence <> 't' and c.relfilenode <> 0
+  and pg_relation_filenode(c.oid) is distinct from c.relfilenode::oid
+"""
 _LARGE_OBJECTS = "select count(*) as count from pg_largeobject_metadata"
 
 
 def gather(session: Session, depth: str, tables: str = "true", whole: bool = True) -> dict[str, Any]:
     """Facts about the session's database as its snapshot shows it.
 
-    `tables` is a condition on pg_class `c` and pg_namespace `n`, for dumps of some tables only: then objects
-    and sequences, which pg_dump picks by rules of its own, are not `whole` and left out.
+    Called within its transaction. `tables` is a condition on pg_class `c` and pg_namespace `n`, for dumps of
+    some tables only: then objects, which pg_dump picks by rules of its own, are not `whole` and left out.
     """
     facts: dict[str, Any] = {"depth": depth}
     if depth == "none":
@@ -76,17 +81,30 @@ def gather(session: Session, depth: str, tables: str = "true", whole: bool = Tru
     if whole:
         facts["objects"] = _objects(session)
         facts["large_objects"] = session.row(_LARGE_OBJECTS)["count"]
-        facts["sequences"] = {
-            f"{row['schema']}.{row['name']}": [row["value"], row["step"]] for row in session.rows(_SEQUENCES)
-        }
+    if depth == "objects":
+        return facts
     method = digest_method(session)
     if depth != "counts":
         facts["digest"] = method
     facts["tables"] = {}
     for table in session.rows(_TABLES.format(filter=tables)):
         name = f"{table['schema']}.{table['name']}"
+        # A lock that is kept would hold up a migration, and whoever comes behind it.
+        session.execute("savepoint one")
         facts["tables"][name] = _table(session, table, depth, method)
+        session.execute("rollback to savepoint one")
     return facts
+
+
+def sequences(session: Session) -> dict[str, list[int | None]]:
+    """Where they stand and by what they step. They know no snapshot: to be asked before the dump reads them."""
+    rows = session.rows(_SEQUENCES)
+    return {f"{row['schema']}.{row['name']}": [row["value"], row["step"]] for row in rows}
+
+
+def replaced(session: Session) -> list[str]:
+    """Tables whose rows were truncated or rewritten since the snapshot, which then shows them empty."""
+    return [str(row["name"]) for row in session.rows(_REPLACED)]
 
 
 def digest_method(session: Session) -> str:
@@ -178,12 +196,12 @@ def _compare_objects(session: Session, facts: Mapping[str, Any]) -> list[Compari
             session.row(_LARGE_OBJECTS)["count"],
         )
     )
-    # Sequences run outside of transactions: what came back may be ahead of what was counted, never behind.
-    now = {f"{row['schema']}.{row['name']}": row["value"] for row in session.rows(_SEQUENCES)}
+    # What came back may be ahead of what was counted, never behind.
+    now = {name: value for name, (value, _step) in sequences(session).items()}
     behind = [
         name
-        for name, (value, step) in facts["sequences"].items()
-        if value is not None and (now.get(name) is None or (now[name] - value) * step < 0)
+        for name, (value, step) in facts.get("sequences", {}).items()
+        if value is not None and ((found := now.get(name)) is None or (found - value) * step < 0)
     ]
     comparisons.append(Comparison(f"{session.database}: sequences behind", [], behind))
     return comparisons
