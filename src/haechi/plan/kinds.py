@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,6 +22,11 @@ def source_kinds() -> tuple[str, ...]:
 
 def place_kinds() -> tuple[str, ...]:
     return plugins.names(PLACES)
+
+
+def source(kind: str) -> ModuleType | None:
+    """The module of this kind; None when there is none."""
+    return plugins.load(SOURCES, kind) if plugins.knows(SOURCES, kind) else None
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from haechi.errors import HaechiError
 from haechi.i18n import _
@@ -91,6 +92,7 @@ def _service(plan: Plan, service: Service, key: Key, names: _Names) -> None:
             (*key, "worker"), service.worker, names.hosts, _("there is no host “{name}” in this plan.")
         )
     _place(service.at, (*key, "at"), names.found)
+    _forms(plan, service, key, names.found)
     _checks(service.checks, (*key, "checks"), names)
     _circle(plan, service, key, names.found)
 
@@ -143,6 +145,36 @@ def _layout(plan: Plan, layout: str, archive: Archive, key: Key, found: Found) -
         Layout(layout, plan.zone, suffix=suffix, tiers=archive.tiers)
     except HaechiError as problem:
         found.mistake("layout", key, f"{problem.message} {problem.hint}".strip())
+
+
+def _forms(plan: Plan, service: Service, key: Key, found: Found) -> None:
+    """Whether the archives' files can hold what the source gives, where it tells."""
+    from haechi.archive.layout import Layout
+
+    kind = kinds.source(service.source)
+    archives = [name for name in service.everywhere if name.startswith("archive.") and name in plan.kept]
+    if kind is None or not hasattr(kind, "main_form") or service.options is None:
+        return
+    endings = {}
+    for archive in archives:
+        encryption = plan.archives[archive.removeprefix("archive.")].encryption
+        suffix = encryption.suffix if encryption else ""
+        with suppress(HaechiError):  # a layout that cannot be used is told where it stands
+            endings[archive] = Layout(plan.layout(service.name, archive), plan.zone, suffix=suffix).ending
+    written = {endings[archive].form for archive in service.destinations if archive in endings}
+    form = kind.main_form(
+        kind.fitted(service.options, written) if hasattr(kind, "fitted") else service.options
+    )
+    for archive, ending in endings.items():
+        if not ending.fits(form):
+            found.mistake(
+                "layout",
+                (*key, "format"),
+                _("{archive}: files that end with {ending} cannot hold {form}.").format(
+                    archive=archive, ending=ending.text, form=form
+                ),
+                expected=_("a format and a layout that agree: plain with .sql.gz, custom with .dump"),
+            )
 
 
 def _place(at: str, key: Key, found: Found) -> None:

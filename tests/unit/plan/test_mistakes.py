@@ -171,6 +171,15 @@ def test_a_promise_of_the_defaults_is_told_at_the_schedule_that_breaks_it() -> N
     assert (found["key"], found["line"]) == ("service.erp.backup", 10)
 
 
+def test_a_format_that_the_archive_cannot_hold() -> None:
+    archive = '[archive.a]\nurl = "/a"\nlayout = "x_{time}.sql.gz.gpg"\nencrypt = { gpg = { env = "X" } }\n'
+    text = GOOD.replace('to = "vault.main"', 'to = ["vault.main", "archive.a"]')
+    found = only(text + 'format = "custom"\n' + archive)
+    assert (found["kind"], found["key"]) == ("layout", "service.erp.format")
+    assert loads(text + archive, environment={}).services  # what the plan leaves open is fitted
+    assert loads(text + archive.replace(".sql.gz", ".dump"), environment={}).services
+
+
 def test_names_that_are_alike_are_advised_against() -> None:
     archive = '[archive.a]\nurl = "/a"\nlayout = "{time}.sql.gz"\n'
     second = '[service.b]\nsource = "postgresql"\nto = "archive.a"\n'
