@@ -1,4 +1,4 @@
-"""The index in memory: where every blob lies. About 60 bytes a blob, in hash tables of C."""
+"""The index in memory: where every blob lies. About 60 bytes a blob with borghash, see `table.py`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from borghash import HashTable
-
 from haechi.errors import Damaged, NotThere
 from haechi.i18n import _
 from haechi.vault import index_files
 from haechi.vault.files import Files
 from haechi.vault.index_files import ID
 from haechi.vault.packing import Blob, Kind, Pack
+from haechi.vault.table import new_table
 
 _READERS = 3
 _AHEAD = 4  # files fetched and unpacked while earlier ones are entered
@@ -43,7 +42,7 @@ class Index:
         self._clear()
 
     def _clear(self) -> None:
-        self._tables = {kind: HashTable(key_size=ID, value_size=index_files.VALUE_SIZE) for kind in Kind}
+        self._tables = {kind: new_table(ID, index_files.VALUE_SIZE) for kind in Kind}
         self._packs = bytearray()  # ids, one after another
         self._loaded: set[str] = set()
         self.damaged = []

@@ -6,24 +6,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from borghash import HashTable
-
 from haechi.errors import Damaged
 from haechi.i18n import _
 from haechi.vault import fetching, trees
 from haechi.vault.files import Files
 from haechi.vault.index import Index, Place
 from haechi.vault.packing import Kind
+from haechi.vault.table import new_table
 
 _ID = 32
 _COUNTER = 4
 
 
 class Tally:
-    """A number for each of millions of blobs, in about fifty bytes each."""
+    """A number for each of millions of blobs."""
 
     def __init__(self) -> None:
-        self._tables = {kind: HashTable(key_size=_ID, value_size=_COUNTER) for kind in Kind}
+        self._tables = {kind: new_table(_ID, _COUNTER) for kind in Kind}
 
     def __len__(self) -> int:
         return sum(len(table) for table in self._tables.values())
