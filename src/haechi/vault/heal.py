@@ -6,14 +6,16 @@ the same name. What comes from there is checked against that name before it is t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from haechi.events import SILENT, Reporter
 from haechi.i18n import _
-from haechi.vault import fetching
+from haechi.vault import fetching, index_files
 from haechi.vault.check import CheckReport, Lost, Touched, check
+from haechi.vault.inventory import packs_in
+from haechi.vault.prune import remove_packs
 from haechi.vault.repair import RepairReport, repair
 from haechi.vault.repository import Vault
 from haechi.vault.shelving import Shelf
@@ -60,8 +62,18 @@ def heal(
         fetched = _fetch(vault, others, now.lost, reporter) if now.lost else 0
         report.blobs_fetched += fetched
         if not fetched:
-            report.blobs_lost, report.touched = len(now.lost), now.touched
-            return report
+            break
+    report.blobs_lost, report.touched = len(now.lost), now.touched
+    if report.healthy:
+        _remove(vault, found.damaged_packs, reporter)
+    return report
+
+
+def _remove(vault: Vault, packs: Collection[bytes], reporter: Reporter) -> None:
+    """The damaged packs, when all that was in them is whole elsewhere: a later repair must not take them up again."""
+    with vault.lock(exclusive=True) as lock:
+        named = {pack.id for pack in packs_in(vault.files, vault.files.names(index_files.KIND))}
+        remove_packs(vault.files, [pack for pack in packs if pack not in named], lock, reporter)
 
 
 def _fetch(vault: Vault, others: Sequence[Vault], lost: Lost, reporter: Reporter) -> int:
