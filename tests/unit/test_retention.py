@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from haechi.model import Keep, ProofState, RestorePoint
@@ -244,6 +244,9 @@ def test_agrees_with_restic(case: dict[str, dict[str, int | str]]) -> None:
 
 # -- what always holds -----------------------------------------------------------------------------------
 
+# A busy machine is no failure.
+PATIENT = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 spans = st.none() | st.integers(-1, 8) | st.timedeltas(timedelta(hours=1), timedelta(days=120))
 keeps = st.builds(
     Keep,
@@ -273,7 +276,7 @@ histories = st.lists(
 )
 
 
-@settings(max_examples=60)
+@PATIENT
 @given(histories, keeps, st.data())
 def test_what_always_holds(points: list[RestorePoint], keep: Keep, data: st.DataObject) -> None:
     states = {p.id: data.draw(st.sampled_from(list(ProofState))) for p in points}
@@ -298,14 +301,14 @@ def test_what_always_holds(points: list[RestorePoint], keep: Keep, data: st.Data
         assert len(counted) <= max(keep.at_most, 3)
 
 
-@settings(max_examples=40)
+@PATIENT
 @given(histories, keeps)
 def test_the_order_of_the_points_does_not_matter(points: list[RestorePoint], keep: Keep) -> None:
     now = datetime(2026, 4, 1, tzinfo=UTC)
     assert decide(points, keep, now=now, zone=SEOUL) == decide(points[::-1], keep, now=now, zone=SEOUL)
 
 
-@settings(max_examples=40)
+@PATIENT
 @given(histories, st.integers(1, 9))
 def test_more_room_never_takes_a_point_away(points: list[RestorePoint], count: int) -> None:
     now = datetime(2026, 4, 1, tzinfo=UTC)

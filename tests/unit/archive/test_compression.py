@@ -38,7 +38,7 @@ def test_round_trip(kind: Compression, size: int) -> None:
         assert b"".join(decompress(kind, in_pieces(made, step))) == data
 
 
-@settings(max_examples=30)
+@settings(max_examples=20, deadline=None)
 @given(st.binary(max_size=5000), st.integers(1, 700))
 def test_anything_in_pieces_of_any_size(data: bytes, step: int) -> None:
     for kind in KINDS:
@@ -82,12 +82,12 @@ def test_at_most_two_per_cent_larger_than_gzip(data: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 def test_a_bomb_comes_out_in_small_pieces(kind: Compression) -> None:
-    made = packed(kind, bytes(256 << 20))
+    made = packed(kind, bytes(96 << 20))
     largest = total = 0
     for piece in decompress(kind, [made]):
         largest = max(largest, len(piece))
         total += len(piece)
-    assert total == 256 << 20
+    assert total == 96 << 20
     assert largest <= 4 << 20
 
 

@@ -102,6 +102,7 @@ def test_mistakes_are_named(template: str) -> None:
 names_of_strangers = st.text(min_size=1, max_size=20).filter(lambda s: s.isprintable() or "/" in s)
 
 
+@settings(max_examples=60, deadline=None)
 @given(names_of_strangers, names_of_strangers, st.integers(1, 3))
 def test_no_name_leads_out_of_the_archive(service: str, database: str, again: int) -> None:
     layout = Layout("{service}/{database}/{time}.sql.gz", SEOUL)
@@ -119,7 +120,7 @@ def test_no_name_leads_out_of_the_archive(service: str, database: str, again: in
     assert not any(part.startswith(".") for part in parts)
 
 
-@settings(max_examples=50)
+@settings(max_examples=40, deadline=None)
 @given(
     st.datetimes(datetime(2000, 1, 1), datetime(2069, 1, 1)),
     st.sampled_from(["daily", "weekly", "monthly"]),
