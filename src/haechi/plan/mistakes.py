@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +66,16 @@ class Found:
             key = key[:-1]
         return self.lines.get(key, 0)
 
+    @cached_property
+    def _children(self) -> Mapping[Key, set[str]]:
+        children: dict[Key, set[str]] = defaultdict(set)
+        for key in self.lines:
+            children[key[:-1]].add(str(key[-1]))
+        return children
+
     def lines_of(self, table: Key) -> set[str]:
         """The keys that are written down in this table."""
-        return {
-            str(key[len(table)]) for key in self.lines if len(key) > len(table) and key[: len(table)] == table
-        }
+        return self._children.get(table, set())
 
     def mistake(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from itertools import pairwise
 
 from haechi.schedule.rules import Calendar, Interval, Rule
@@ -13,7 +14,8 @@ _DAYS = 366 * 2  # every weekday, month end and month occurs, and one leap day
 _LONG = 366 * 9
 
 
-def longest_gap(rules: Sequence[Rule]) -> timedelta | None:
+@cache
+def longest_gap(rules: tuple[Rule, ...]) -> timedelta | None:
     """By the clock on the wall, so that the two odd days of a year do not count; None when it never fires."""
     calendars = [r for r in rules if isinstance(r, Calendar)]
     gaps = [r.length for r in rules if isinstance(r, Interval)]
