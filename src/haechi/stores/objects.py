@@ -14,7 +14,7 @@ Every upload carries a checksum that the storage verifies, which buckets with ob
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from haechi.stores._base import Buffer, Entry
 from haechi.stores._clouds import driver, parse
 from haechi.stores._keys import already_there, checked, checked_prefix, not_there
 from haechi.stores._options import StoreOptions
+from haechi.stores._s3_versions import S3Versions, versions_of
 
 schemes = ("s3", "gs", "az")
 
@@ -82,14 +83,24 @@ def build(url: str, options: Options) -> Objects:
             hint=_("Correct its address and options in the plan."),
         ) from None
     shown = f"{scheme}://{bucket}" + (f"/{prefix}" if prefix else "")
-    return Objects(shown, quick, patient, part_size=int(options.part_size))
+    versions = (lambda: versions_of(bucket, prefix, options)) if scheme == "s3" else None
+    return Objects(shown, quick, patient, part_size=int(options.part_size), versions=versions)
 
 
 class Objects:
     """`quick` retries little, because a wrapper does; `patient` is for streams, which nobody else can retry."""
 
-    def __init__(self, url: str, quick: Any, patient: Any, *, part_size: int = 32 << 20):
+    def __init__(
+        self,
+        url: str,
+        quick: Any,
+        patient: Any,
+        *,
+        part_size: int = 32 << 20,
+        versions: Callable[[], S3Versions | None] | None = None,
+    ):
         self.url = url
+        self.versions = versions  # how to look at old versions, where that is known
         self._quick = quick
         self._patient = patient
         self._part_size = part_size

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -16,6 +17,7 @@ from haechi.errors import AlreadyThere, HaechiError, NotThere, StoreRefused
 from haechi.events import SILENT, Reporter
 from haechi.i18n import _
 from haechi.stores._base import Store
+from haechi.stores._s3_versions import S3Versions
 
 _SIZE = 4096
 
@@ -59,14 +61,18 @@ def tamper_test(store: Store, *, reporter: Reporter = SILENT) -> TamperReport:
     """Write objects as a vault does and attack them. Nothing of a vault that is there is touched."""
     report = TamperReport(store.url)
     left: list[str] = []
-    for name, attack in _ATTACKS:
-        with reporter.step(name):
-            data = os.urandom(_SIZE)
-            key = _key(data)
-            store.put(key, data)
-            report.attempts.append(_try(store, name, key, data, attack))
-            if not _take_away(store, key):
-                left.append(key)
+    with ExitStack() as stack:
+        versions = _versions(store)
+        if versions is not None:
+            stack.callback(versions.close)
+        for name, attack in _ATTACKS:
+            with reporter.step(name):
+                data = os.urandom(_SIZE)
+                key = _key(data)
+                store.put(key, data)
+                report.attempts.append(_try(store, versions, name, key, data, attack))
+                if not _take_away(store, key):
+                    left.append(key)
     report.left_behind = tuple(left)
     return report
 
@@ -95,9 +101,15 @@ _ATTACKS: tuple[tuple[str, Callable[[Store, str], None]], ...] = (
 )
 
 
-def _try(store: Store, name: str, key: str, data: bytes, attack: Callable[[Store, str], None]) -> Attempt:
-    versions = getattr(store, "versions", None)
-    before = versions(key) if versions else ()
+def _try(
+    store: Store,
+    versions: S3Versions | None,
+    name: str,
+    key: str,
+    data: bytes,
+    attack: Callable[[Store, str], None],
+) -> Attempt:
+    before = versions.current(key) if versions else None
     said = ""
     try:
         attack(store, key)
@@ -105,9 +117,25 @@ def _try(store: Store, name: str, key: str, data: bytes, attack: Callable[[Store
         said = refusal.message
     if _reads_as(store, key, data):
         return Attempt(name, "refused", said)
-    if before and all(version.protected_from_us() for version in before):
-        return Attempt(name, "kept", _("the old version is still there and locked"))
-    return Attempt(name, "done", said)
+    if versions is None or before is None:
+        return Attempt(name, "done", said)
+    try:
+        versions.destroy(key, before)
+    except StoreRefused as refusal:
+        said = refusal.message
+    if versions.read(key, before) == data:
+        return Attempt(name, "kept", said)
+    return Attempt(name, "done", _("The old version could be removed, too."))
+
+
+def _versions(store: Store) -> S3Versions | None:
+    """A look at old versions, through whatever is wrapped round the store that can give one."""
+    inner: Any = store
+    while hasattr(inner, "store"):
+        inner = inner.store
+    look = getattr(inner, "versions", None)
+    found: S3Versions | None = look() if look else None
+    return found
 
 
 def _reads_as(store: Store, key: str, data: bytes) -> bool:
