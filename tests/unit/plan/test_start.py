@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -136,9 +137,22 @@ def test_running_containers_are_found(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "planted-secret" not in repr(found)
 
 
-def test_answers_are_taken_and_their_mistakes_told(tmp_path: Path) -> None:
+def test_a_server_of_this_host_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        directory = tmp_path / "run"
+        directory.mkdir()
+        server.bind(str(directory / ".s.PGSQL.5432"))
+        monkeypatch.setattr("haechi.plan.start.survey._SOCKETS", (tmp_path / "not-there", directory))
+        monkeypatch.setattr("haechi.plan.start.survey._containers", lambda _found: [])
+        found = survey(tmp_path, {})
+    assert [(s.kind, s.at, s.host) for s in found.services] == [("postgresql", "local", str(directory))]
+    options = loads(written(found, tmp_path / "haechi.toml"), environment={}).services["database"].options
+    assert options.host == str(directory)
+
+
+def test_answers_are_taken_and_asked_for_again(tmp_path: Path) -> None:
     found = Survey("shop", (Seen("postgresql", "db", "compose", at="compose:db"),))
-    given = iter(["shop2", "Asia/Seoul", "s3://b/v", "every 6h"])
+    given = iter(["shop2", "Asia/Soul", "Asia/Seoul", "s3://b/v", "evry 6h", "every 6h"])
     chosen = write.choices(found, "UTC", tmp_path / "haechi.toml", lambda _question, _default: next(given))
     plan = loads(write.compose(found, chosen), environment={})
     assert (plan.name, plan.timezone, plan.vaults["main"].url) == ("shop2", "Asia/Seoul", "s3://b/v")

@@ -7,7 +7,9 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from haechi import fileio, i18n, plugins
 from haechi.errors import AlreadyThere
@@ -16,6 +18,7 @@ from haechi.plan.kinds import SOURCES
 from haechi.plan.load import loads
 from haechi.plan.show import quoted
 from haechi.plan.start.survey import Seen, Survey
+from haechi.schedule import parse
 
 Ask = Callable[[str, str], str]  # a question and the answer that is likely; the answer
 
@@ -39,14 +42,34 @@ def choices(survey: Survey, timezone: str, plan: Path, ask: Ask | None) -> Choic
         return likely
     return Choices(
         name=ask(_("What is this plan for? A short name:"), likely.name),
-        timezone=ask(_("In which time zone are its times?"), likely.timezone),
+        timezone=_until(ask, _("In which time zone are its times?"), likely.timezone, _zone),
         vault=ask(
             _("Where shall the backups lie? A directory, or an address such as s3://bucket/prefix:"),
             likely.vault,
         ),
         key=likely.key,
-        backup=ask(_("When shall they be taken?"), likely.backup),
+        backup=_until(ask, _("When shall they be taken?"), likely.backup, parse),
     )
+
+
+def _until(ask: Ask, question: str, likely: str, check: Callable[[str], object]) -> str:
+    """Asked again until the answer is one."""
+    asked = question
+    while True:
+        answer = ask(asked, likely)
+        try:
+            check(answer)
+        except ValueError as problem:
+            asked = _("Expected: {expected}.").format(expected=problem) + f" {question}"
+        else:
+            return answer
+
+
+def _zone(name: str) -> object:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        raise ValueError(_("a time zone such as “Asia/Seoul” or “UTC”")) from None
 
 
 def compose(survey: Survey, chosen: Choices) -> str:
@@ -119,14 +142,7 @@ def _create(path: Path, data: bytes, mode: int) -> None:
 
 def _rpo(backup: str) -> str:
     """The RPO that this schedule can hold, with an hour to spare."""
-    from datetime import timedelta
-
-    from haechi.schedule import parse
-
-    try:
-        gap = parse(backup).longest_gap()
-    except ValueError:
-        gap = None  # the mistake is told when the whole plan is read
+    gap = parse(backup).longest_gap()
     return f"{math.ceil((gap or timedelta(days=1)) / timedelta(hours=1)) + 1}h"
 
 
@@ -219,6 +235,8 @@ def _service(seen: Seen, survey: Survey) -> list[str]:
     lines.append(f"at        = {quoted(seen.at)}")
     if seen.host:
         lines.append(f"host      = {quoted(seen.host)}")
+    if seen.host.startswith("/") and os.geteuid() == 0:
+        lines.append('run_as    = "postgres"' + f"      # {_('who the server knows without a password')}")
     if seen.user:
         lines.append(f"user      = {quoted(seen.user)}")
     if seen.database:
