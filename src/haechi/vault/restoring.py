@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from haechi.errors import Damaged, HaechiError
+from haechi.errors import Damaged, HaechiError, NotThere
 from haechi.events import Step
 from haechi.i18n import _
 from haechi.vault import metadata, trees
@@ -176,28 +176,36 @@ class Restorer:
     def _fetch(self, pack: bytes, pieces: list[_Piece]) -> None:
         start = pieces[0].blob.offset
         end = pieces[-1].blob.offset + pieces[-1].blob.length
-        stored = memoryview(self._blobs.files.store.get(pack_key(pack), start, end - start))
+        try:
+            stored = memoryview(self._blobs.files.store.get(pack_key(pack), start, end - start))
+        except NotThere:
+            stored = None  # a prune moved it, or it is lost: each blob is looked for again
         for piece in pieces:
             blob = piece.blob
             try:
-                sealed = stored[blob.offset - start : blob.offset - start + blob.length]
-                plain = unseal(self._blobs.files.key, blob, sealed)
+                if stored is None:
+                    plain = self._blobs.load(Kind.DATA, blob.id)
+                else:
+                    sealed = stored[blob.offset - start : blob.offset - start + blob.length]
+                    plain = unseal(self._blobs.files.key, blob, sealed)
             except Damaged as problem:
                 with self._guard:
                     self._failed.update((file.path, problem.message) for file, _offset in piece.targets)
                 continue
+            hole = _is_hole(plain)
             for file, offset in piece.targets:
-                self._write(file, offset, plain)
-            self._step.advance(len(plain))
+                # Holes stay holes: a file of several blobs was made as long as it is.
+                self._write(file, offset, b"" if hole and len(file.sizes) > 1 else plain)
+            with self._guard:
+                self.report.bytes += len(plain) * len(piece.targets)
+            self._step.advance(len(plain) * len(piece.targets))
 
     def _write(self, file: _File, offset: int, plain: bytes) -> None:
         handle = _create(file.path) if len(file.sizes) == 1 else _open(file.path)
         try:
-            # Holes stay holes: the file was made as long as it is.
-            if len(file.sizes) == 1 or not _is_hole(plain):
+            if plain:
                 _write_all(handle, plain, offset)
             with self._guard:
-                self.report.bytes += len(plain)
                 file.missing -= 1
                 last = not file.missing
         except BaseException:
