@@ -50,7 +50,9 @@ fi
 status=$?
 say end $status
 exec 2>/dev/null
-[ -z "$leash" ] || kill -KILL $leash
+# Fetched here and by nobody else: a database that is the container's first process inherits whoever is left over,
+# and takes one that was killed for a crash of its own.
+[ -z "$leash" ] || { kill -KILL $leash; wait $leash; }
 exit $status
 """
 
