@@ -78,7 +78,7 @@ class PostgreSQL:
     def restore(
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
     ) -> Restored:
-        target = Target.model_validate(wanted.target)
+        target = Target.read(wanted.target)
         server = self.target_server(target)
         chosen = restore.items(point, parts, wanted)
         under_way = restore.Restore(server, point, target, wanted, reporter)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from haechi.credentials import SecretSource
+from haechi.errors import UsageMistake
+from haechi.i18n import _
 from haechi.sources._postgresql.address import Address, from_url
 from haechi.sources._postgresql.checks import Check
 
@@ -110,6 +113,26 @@ class Target(_Server):
     owners: bool = Field(
         True, description="Keep owners and privileges; without, all belongs to the user who restores"
     )
+
+    @field_validator("checks", mode="before")
+    @classmethod
+    def _ours(cls, given: object) -> object:
+        """A plan's checks may also be calls and commands, which are others' to carry out."""
+        if not isinstance(given, list | tuple):
+            return given
+        return [check for check in given if not isinstance(check, dict) or check.get("sql")]
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Target:
+        """Raises UsageMistake, for these may come from a command line."""
+        try:
+            return cls.model_validate(given)
+        except ValidationError as problem:
+            said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problem.errors())
+            raise UsageMistake(
+                _("The target of a restore cannot be read: {reason}").format(reason=said),
+                hint=_("Known are: {names}").format(names=", ".join(cls.model_fields)),
+            ) from None
 
     @property
     def elsewhere(self) -> bool:
