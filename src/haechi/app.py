@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from haechi.vault.repository import Vault
 
 
+SUNDAY = 6
+
+
 def open_home(path: Path | None = None) -> Home:
     """The plan of this installation with everything that it names, ready to be built."""
     return Home(load(path))
@@ -201,6 +204,7 @@ class Home:
             zone=self.zone,
             service=service,
             tiers=entry.tiers,
+            weekly_on=self.plan.keep(service, full).weekly_on if service else SUNDAY,
             latest=entry.latest,
             md5=entry.md5,
             encryption=entry.encryption,
