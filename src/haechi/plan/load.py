@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from haechi.errors import PlanMistake
 from haechi.i18n import _
-from haechi.plan import kinds, references, sense
+from haechi.plan import kinds, references, sense, whereabouts
 from haechi.plan.complaints import validate
 from haechi.plan.document import Document, parse, read
 from haechi.plan.mistakes import Found
@@ -89,6 +89,7 @@ def _plan(document: Document) -> Plan:
             where: plan.keep(service.name, where) for where in service.everywhere if where in plan.kept
         }
     references.check(plan, found)
+    whereabouts.check(plan, found)
     sense.check(plan, found)
     found.settle()
     return replace(plan, advice=tuple(found.advice))

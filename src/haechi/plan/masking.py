@@ -1,7 +1,7 @@
 """Keeps secrets out of what is shown and stored: those in the plan itself, and those that the environment put in."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -49,11 +49,19 @@ def literals(value: Any) -> Iterator[str]:
             yield from literals(one)
 
 
-def without(text: str, secrets: Iterator[str]) -> str:
+def without(text: str, secrets: Iterable[str]) -> str:
     """A plan's text with these secrets starred, wherever they stand between quotes."""
-    for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
         escaped = secret.replace("\\", "\\\\").replace('"', '\\"')
         text = text.replace(f'"{escaped}"', f'"{MASK}"').replace(f"'{secret}'", f"'{MASK}'")
         if len(secret) >= 8:  # long enough not to be a word of its own
             text = text.replace(secret, MASK)
     return text
+
+
+def holds_any(data: Any, secrets: set[str]) -> bool:
+    """Whether one of these secrets is still a value in there."""
+    if isinstance(data, str):
+        return data in secrets
+    inside = data.values() if isinstance(data, Mapping) else data if isinstance(data, list) else ()
+    return any(holds_any(one, secrets) for one in inside)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from haechi.model import Keep
 from haechi.plan.document import Document
-from haechi.plan.masking import literals, without
+from haechi.plan.masking import holds_any, literals, without
 from haechi.plan.mistakes import Mistake
 from haechi.plan.people import Checklist, Contact, Notify
 from haechi.plan.recovery import Guard, Host, Scenario, Server, Set
@@ -74,10 +76,15 @@ class Plan:
     @cached_property
     def text(self) -> str:
         """As it was written, to be kept with every run; secrets that stand in it are starred."""
-        every = (
-            getattr(self, field.name) for field in fields(self) if field.name not in ("document", "advice")
-        )
-        return without(self.document.text, literals(tuple(every)))
+        parts = [getattr(self, part.name) for part in fields(self) if part.name not in ("document", "advice")]
+        secrets = set(literals(parts))
+        text = without(self.document.text, secrets)
+        with suppress(tomllib.TOMLDecodeError):  # a secret may be a word that stands elsewhere too
+            if not secrets or not holds_any(tomllib.loads(text), secrets):
+                return text
+        from haechi.plan import show  # or be written with escapes: then the plan as it was understood
+
+        return show.as_text(self)
 
     @property
     def digest(self) -> str:

@@ -1,4 +1,4 @@
-"""Whether every name that the plan mentions is there: destinations, services, places, schemes, layouts."""
+"""Whether every name that the plan mentions is there: destinations, services, schemes, layouts."""
 
 from __future__ import annotations
 
@@ -91,7 +91,6 @@ def _service(plan: Plan, service: Service, key: Key, names: _Names) -> None:
         names.want(
             (*key, "worker"), service.worker, names.hosts, _("there is no host “{name}” in this plan.")
         )
-    _place(service.at, (*key, "at"), names.found)
     _forms(plan, service, key, names.found)
     _checks(service.checks, (*key, "checks"), names)
     _circle(plan, service, key, names.found)
@@ -177,21 +176,10 @@ def _forms(plan: Plan, service: Service, key: Key, found: Found) -> None:
             )
 
 
-def _place(at: str, key: Key, found: Found) -> None:
-    from haechi.places._open import open_place
-
-    try:
-        open_place(at)
-    except HaechiError as problem:
-        found.mistake("place", key, problem.message, names=kinds.place_kinds(), word=at.partition(":")[0])
-
-
 def _checks(checks: Iterable[Check], key: Key, names: _Names) -> None:
     for number, one in enumerate(checks):
         if one.of:
             names.services_at((*key, number, "of"), [one.of])
-        if one.at:
-            _place(one.at, (*key, number, "at"), names.found)
 
 
 def _recovery(plan: Plan, names: _Names) -> None:

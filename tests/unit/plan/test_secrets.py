@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -96,6 +97,31 @@ def test_nothing_that_is_shown_or_stored_holds_it() -> None:
     assert plan.services["bypart"].options.password.fetch().reveal() == SECRET
     for text in everything_shown(plan):
         assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"hunter2\\u002dplanted"',
+        '"short"',
+        "'short'",
+        '"""\nhunter2-planted"""',
+        '"a\\"b\\\\c"',
+        '"hunter2\\u002dx"',
+    ],
+)
+def test_however_it_is_written_it_is_not_stored(written: str) -> None:
+    text = f'[plan]\nname = "x"\n[vault.a]\nurl = "/short"\nkey = {written}\n'
+    secret = tomllib.loads(text)["vault"]["a"]["key"]
+    stored = loads(text, environment={}).text
+    assert secret not in tomllib.loads(stored)["vault"]["a"].values()
+    assert tomllib.loads(stored)["vault"]["a"]["url"] == "/short"
+
+
+def test_a_secret_that_is_also_a_word_of_the_plan() -> None:
+    text = PLAN.replace('password = "hunter2-planted"', 'password = "databases"\ndatabases = "all"')
+    stored = tomllib.loads(loads(text, environment=ENVIRONMENT).text)
+    assert stored["service"]["bypart"]["password"] == "********"
 
 
 def test_a_secret_in_plain_sight_is_advised_against() -> None:
