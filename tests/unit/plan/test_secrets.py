@@ -119,7 +119,7 @@ def test_however_it_is_written_it_is_not_stored(written: str) -> None:
 
 
 def test_a_secret_that_is_also_a_word_of_the_plan() -> None:
-    text = PLAN.replace('password = "hunter2-planted"', 'password = "databases"\ndatabases = "all"')
+    text = PLAN.replace(f'password = "{SECRET}"', 'password = "databases"\ndatabases = "all"', 1)
     stored = tomllib.loads(loads(text, environment=ENVIRONMENT).text)
     assert stored["service"]["bypart"]["password"] == "********"
 
