@@ -210,7 +210,11 @@ def _with_defaults(service: Service, defaults: Defaults | None) -> Service:
     if defaults is None:
         return service
     missing = defaults.model_fields_set - service.model_fields_set - {"keep"}  # that comes last of four
-    return service.model_copy(update={field: getattr(defaults, field) for field in missing})
+    filled = {field: getattr(defaults, field) for field in missing}
+    there = {entry.to for entry in filled.get("to", service.to)}
+    if "copy_" in filled:  # where a service writes by itself already, nothing has to be copied to
+        filled["copy_"] = tuple(entry for entry in filled["copy_"] if entry.to not in there)
+    return service.model_copy(update=filled)
 
 
 def _contacts(data: Mapping[str, Any], found: Found) -> tuple[Contact, ...]:

@@ -17,6 +17,7 @@ from haechi.plan.mistakes import Mistake
 from haechi.plan.people import Checklist, Contact, Notify
 from haechi.plan.recovery import Guard, Host, Scenario, Server, Set
 from haechi.plan.sections import Archive, Defaults, Head, Kept, Service, Vault
+from haechi.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,11 @@ class Plan:
             self.defaults.keep,
         )
         return next((keep for keep in said if keep is not None), Keep())
+
+    def schedules(self, service: str) -> tuple[Schedule, ...]:
+        """All that take backups of this service: its own, and those of the sets that it belongs to."""
+        sets = [together.backup for together in self.sets.values() if service in together.of]
+        return tuple(schedule for schedule in (self.services[service].backup, *sets) if schedule is not None)
 
     def layout(self, service: str, archive: str) -> str:
         """The names of this service's files in an archive (`archive.nas`)."""

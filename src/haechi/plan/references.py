@@ -65,6 +65,12 @@ def _service(plan: Plan, service: Service, key: Key, names: _Names) -> None:
     if "copy" in own:
         _towards(plan, service.copy_, (*key, "copy"), names)
         for number, copying in enumerate(service.copy_):
+            if copying.to in service.destinations:
+                names.found.mistake(
+                    "duplicate",
+                    (*key, "copy", number),
+                    _("backups go to “{name}” already.").format(name=copying.to),
+                )
             if copying.source:
                 names.want(
                     (*key, "copy", number, "from"),

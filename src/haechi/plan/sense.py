@@ -16,7 +16,7 @@ from haechi.schedule import say_duration
 def check(plan: Plan, found: Found) -> None:
     for name, service in plan.services.items():
         key: Key = ("service", name)
-        _promise(service, key, found)
+        _promise(plan, service, key, found)
         _retention(plan, service, key, found)
         _copies(plan, service, key, found)
     _together(plan, found)
@@ -26,14 +26,15 @@ def check(plan: Plan, found: Found) -> None:
     _not_yet(plan, found)
 
 
-def _promise(service: Service, key: Key, found: Found) -> None:
+def _promise(plan: Plan, service: Service, key: Key, found: Found) -> None:
     rpo = service.promise.rpo
     if rpo is None:
         return
     written = found.lines_of(key)
     # A promise out of [defaults] belongs to the line of the schedule that breaks it.
     where = (*key, "promise", "rpo") if "promise" in written else (*key, "backup")
-    if service.backup is None:
+    gaps = {schedule: schedule.longest_gap() for schedule in plan.schedules(service.name)}
+    if not gaps:
         if "backup" in written:
             return  # what is wrong with it is told already
         found.mistake(
@@ -43,7 +44,7 @@ def _promise(service: Service, key: Key, found: Found) -> None:
             expected=_('a schedule, such as backup = "daily 02:00"'),
         )
         return
-    gap = service.backup.longest_gap()
+    schedule, gap = min(gaps.items(), key=lambda one: one[1] or timedelta.max)
     if gap is None:
         return
     if gap > rpo:
@@ -52,7 +53,7 @@ def _promise(service: Service, key: Key, found: Found) -> None:
             where,
             _(
                 "“{schedule}” leaves up to {gap} between two backups, so an RPO of {rpo} cannot be held."
-            ).format(schedule=service.backup, gap=say_duration(gap), rpo=say_duration(rpo)),
+            ).format(schedule=schedule, gap=say_duration(gap), rpo=say_duration(rpo)),
             expected=_("backups at least every {rpo}, or an RPO of {gap}").format(
                 rpo=say_duration(rpo), gap=say_duration(gap)
             ),
@@ -64,7 +65,7 @@ def _promise(service: Service, key: Key, found: Found) -> None:
             _(
                 "“{schedule}” leaves exactly {gap} between two backups: while one is being taken, or when one fails, "
                 "the RPO of {rpo} is not held."
-            ).format(schedule=service.backup, gap=say_duration(gap), rpo=say_duration(rpo)),
+            ).format(schedule=schedule, gap=say_duration(gap), rpo=say_duration(rpo)),
         )
 
 

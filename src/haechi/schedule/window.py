@@ -8,7 +8,7 @@ from datetime import datetime, time, tzinfo
 
 from haechi.i18n import _
 from haechi.schedule.korean import in_english
-from haechi.schedule.words import _weekdays
+from haechi.schedule.words import weekdays_of
 
 _SPAN = re.compile(r"^(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})$")
 
@@ -29,7 +29,7 @@ class Window:
         span = _SPAN.match(words[-1]) if words else None
         days = frozenset(range(7))
         if len(words) == 2 and words[0] != "daily":
-            days = _weekdays(words[0]) or frozenset()
+            days = weekdays_of(words[0]) or frozenset()
         if not span or not 1 <= len(words) <= 2 or not days:
             raise ValueError(_("hours such as “22:00-06:00” or “weekdays 09:00-18:00”"))
         begin_hour, begin_minute, end_hour, end_minute = (int(part) for part in span.groups())

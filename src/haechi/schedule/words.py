@@ -113,7 +113,7 @@ def _rule(tokens: list[str]) -> Rule:
     head, rest = tokens[0], tokens[1:]
     if head in _HEADS:
         return _HEADS[head](rest)
-    days = _weekdays(head)
+    days = weekdays_of(head)
     if days is None:
         raise ValueError(_expected())
     return Calendar(_times(rest), Days(weekdays=days))
@@ -124,7 +124,7 @@ def _daily(rest: list[str]) -> Rule:
 
 
 def _weekly(rest: list[str]) -> Rule:
-    days = _weekdays(rest[0]) if rest else None
+    days = weekdays_of(rest[0]) if rest else None
     return Calendar(_times(rest[1:] if days else rest), Days(weekdays=days or frozenset({6})))
 
 
@@ -161,7 +161,7 @@ def _monthly(rest: list[str], months: frozenset[int] = frozenset(range(1, 13))) 
     if not words:
         return Calendar(times, Days(months=months, days=frozenset({1})))
     if len(words) == 2 and words[0] in _ORDINALS:
-        weekdays = _weekdays(words[1])
+        weekdays = weekdays_of(words[1])
         if words[1] == "day" or weekdays is None or len(weekdays) != 1:
             raise ValueError(
                 _("a weekday after “{word}”, as in “monthly first sunday”").format(word=words[0])
@@ -205,7 +205,7 @@ def _day(word: str) -> int:
     return int(found[1])
 
 
-def _weekdays(words: str) -> frozenset[int] | None:
+def weekdays_of(words: str) -> frozenset[int] | None:
     """None when they are no weekdays."""
     found: set[int] = set()
     for word in words.split(","):

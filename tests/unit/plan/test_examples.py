@@ -16,9 +16,9 @@ EXAMPLES = Path("examples")
 MISSING: dict[str, set[str]] = {
     "all-erp.toml": {"bucket", "milvus", "etcd", "gitlab", "redis", "rabbitmq"},
     "lemon-korean.toml": {"mongodb", "bucket", "archive.s3.storage_class"},
-    "onesquare.toml": {"files"},
+    "onesquare.toml": set(),
     "railway-sales.toml": set(),
-    "vault-v2.toml": {"volume", "files"},
+    "vault-v2.toml": {"volume"},
 }
 
 

@@ -53,11 +53,13 @@ def test_a_good_plan_has_none() -> None:
         ('promise = { rpo = "6h", rot = "1h" }', "unknown-key", "service.erp.promise.rot", "rto"),
         ('copy = "vault.mian"', "reference", "service.erp.copy", "vault.main"),
         (
-            'copy = { to = "vault.main", from = "vault.x" }',
+            '[vault.b]\nurl = "/b"\nkey = "k"\n[service.c]\nsource = "postgresql"\nto = "vault.main"\n'
+            'copy = { to = "vault.b", from = "vault.x" }',
             "reference",
-            "service.erp.copy.from",
-            "vault.main",
+            "service.c.copy.from",
+            "vault.b",
         ),
+        ('copy = ["vault.main"]', "duplicate", "service.erp.copy[0]", ""),
         ('after = "erb"', "reference", "service.erp.after", "erp"),
         ('after = "erp"', "circle", "service.erp.after", ""),
         ('worker = "a"', "reference", "service.erp.worker", ""),
@@ -203,6 +205,17 @@ def test_a_korean_name_is_as_good_as_any() -> None:
             GOOD + '["service"."문서"]\nsource = "postgresql"\nto = "vault.main"\n', environment={}
         ).services
     )
+
+
+def test_the_schedule_of_a_set_keeps_the_promises_of_its_services() -> None:
+    text = GOOD + 'promise = { rpo = "25h" }\n[set.all]\nof = "erp"\n'
+    assert only(text)["kind"] == "rpo"
+    assert loads(text + 'backup = "daily 02:00"\n', environment={}).schedules("erp")
+
+
+def test_a_copy_of_the_defaults_goes_where_nothing_is_yet() -> None:
+    text = GOOD + '[vault.b]\nurl = "/b"\nkey = "k"\n[defaults]\ncopy = ["vault.main", "vault.b"]\n'
+    assert loads(text, environment={}).services["erp"].everywhere == ("vault.main", "vault.b")
 
 
 def test_a_change_of_summer_time_breaks_no_promise() -> None:
