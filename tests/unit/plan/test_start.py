@@ -11,6 +11,7 @@ import pytest
 
 from haechi import i18n, process
 from haechi.errors import AlreadyThere, PlanMistake
+from haechi.plan import kinds
 from haechi.plan.load import load, loads
 from haechi.plan.start import compose, write
 from haechi.plan.start.survey import Seen, Survey, survey
@@ -105,6 +106,16 @@ def test_the_plan_that_is_written_has_no_mistakes_and_no_secrets(project: Path, 
     assert set(plan.notifiers) == {"slack", "email"}
     assert plan.notifiers["email"].mail and plan.notifiers["email"].mail.port == 587
     assert "mongo" in text
+
+
+def test_what_wants_to_be_told_more_is_left_to_the_person(tmp_path: Path) -> None:
+    found = Survey(
+        "shop", (Seen("command", "users", "docker", at="docker:ldap"), Seen("milvus", "v", "docker"))
+    )
+    text = written(found, tmp_path / "haechi.toml")
+    assert not loads(text, environment={}).services
+    assert '# [service.users]\n# source = "command"\n# at     = "docker:ldap"\n' in text
+    assert ("milvus" in kinds.source_kinds()) == ("# [service.v]" in text)
 
 
 def test_of_an_empty_directory_an_example_is_made(tmp_path: Path) -> None:

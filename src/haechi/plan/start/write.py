@@ -196,20 +196,19 @@ def _vault_name(scheme: str) -> str:
 
 
 def _services(survey: Survey) -> list[str]:
-    known = [seen for seen in survey.services if plugins.knows(SOURCES, seen.kind)]
+    known = [seen for seen in survey.services if seen.kind == "postgresql"]
     lines: list[str] = []
-    for seen in known:
-        lines += ["", *_comment(_("Found in {where}.").format(where=seen.where)), *_service(seen, survey)]
     for seen in survey.services:
-        if seen not in known:
-            lines += [
-                "",
-                *_comment(
-                    _("Found in {where} and not protected: this version knows no source “{kind}”.").format(
-                        where=f"{seen.where} ({seen.name})", kind=seen.kind
-                    )
-                ),
-            ]
+        where = f"{seen.where} ({seen.name})"
+        if seen in known:
+            lines += ["", *_comment(_("Found in {where}.").format(where=seen.where)), *_service(seen, survey)]
+        elif not plugins.knows(SOURCES, seen.kind):
+            told = _("Found in {where} and not protected: this version knows no source “{kind}”.")
+            lines += ["", *_comment(told.format(where=where, kind=seen.kind))]
+        else:  # what more it wants to know cannot be seen from outside
+            told = _("Found in {where}. See what the source “{kind}” wants to know, and take the # away:")
+            lines += ["", *_comment(told.format(where=where, kind=seen.kind)), f"# [service.{seen.name}]"]
+            lines += [f'# source = "{seen.kind}"', f"# at     = {quoted(seen.at)}"]
     if not known:
         lines += [
             "",
