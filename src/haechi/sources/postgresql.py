@@ -1,4 +1,93 @@
-"""PostgreSQL: databases as dumps, taken and brought back with the server's own programs."""
+"""# Back up and restore PostgreSQL
+
+Haechi takes dumps with the server's own programs, wherever those are, and brings them back beside what is there.
+Versions 11 to 18 are understood; 15, 17 and 18 are tested.
+
+```toml
+[service.erp]
+source    = "postgresql"
+at        = "docker:erp-postgres"       # or compose:db, ssh:backup@host; without it, this host
+user      = "postgres"
+databases = "all"                       # or "erp", or ["erp", "shop"]
+backup    = "daily 02:00"
+to        = ["vault.main", "archive.nas"]
+checks    = [{ sql = "select count(*) from tenants", expect = "> 0" }]
+
+[service.shop]
+source = "postgresql"
+url    = { env = "DATABASE_URL" }       # postgresql://user:password@host:5432/shop
+```
+
+## How the server is reached
+
+By `url`, or by `host`, `port`, `user` and `password`; without a host by the local socket. `at` says where pg_dump
+and psql run: with `docker:…` nothing needs to be installed here, and no port needs to be open. For peer
+authentication, `run_as = "postgres"` runs them as that system user.
+
+The password travels in the environment of those programs and in no command line. Let the user be a superuser, or
+give it `pg_read_all_data`: a dump that leaves out what its user may not see is an error, not a smaller dump.
+
+Of several versions of pg_dump the nearest to the server is used that is not older than it. `bindir` names another.
+
+## What is saved
+
+| option | what it does |
+|---|---|
+| `databases` | `"all"`, a name or a list; without it the one that `url` names, or else all |
+| `exclude_databases` | with all: shell patterns, such as `["test_*"]` |
+| `globals` | roles, memberships and tablespaces too; by default with `databases = "all"` |
+| `role_passwords` | `false` for a user that may not read them |
+| `format` | `"custom"` (default), from which single tables come back, or `"plain"`: SQL text for psql |
+| `what` | `"all"`, `"schema"` or `"data"` |
+| `tables`, `schemas`, `exclude_tables`, `exclude_schemas`, `exclude_table_data` | pg_dump's patterns |
+| `dump_options` | further options for pg_dump, such as `["--no-comments"]` |
+| `facts` | what is counted for comparison: `"sampled"` (default), `"full"`, `"counts"`, `"none"` |
+
+Dumps are not compressed by pg_dump: the vault and the archive do that better, and a vault finds in them what it has
+already. Several plain dumps one after another are still one script, as pg_dumpall writes it.
+
+All databases are dumped as of one moment (with more than twenty, the first twenty), each under a snapshot of its
+own. A dump that breaks off is an error and is tried again from its beginning. So is a dump that meets a table which
+was truncated or rewritten between the snapshot and the dump's locks: pg_dump alone would save it as empty.
+
+## Facts
+
+Under the very snapshot of the dump, the server counts the rows of each table and adds up a digest of them that does
+not depend on their order. Tables above 100,000 rows or 32 MB are counted whole, and a share of their rows, chosen
+by their key, goes into the digest: a lost row is always found, a changed one only if it is in the share. `full`
+digests every row, and costs about as much as the dump itself. After a restore the same is counted again.
+
+## Bringing it back
+
+`haechi restore erp` makes a new database beside the old one, `erp__haechi_20260128_120000`, loads the dump by
+several jobs, counts again, and asks the plan's checks. The old database is not touched. Then:
+
+- `haechi beside swap erp` exchanges the two by name, within one transaction. Sessions are cut off, and find the new
+  one when they connect again. The old one is kept as `erp__before_20260128_120500`.
+- `haechi beside undo erp` takes that back. `haechi beside finish erp` removes the old one for good.
+
+If the restore fails or is killed, what it has made is removed, at the latest by the next one.
+
+In place, whole and from `format = "custom"`: what the dump has replaces what the database has, in one transaction.
+Tables that are not in the dump stay. Any other dump is loaded beside and exchanged if it is equal.
+
+Single tables come back with their indexes, keys, triggers and sequences, and with the types and functions that they
+need: `erp:public.orders`; a schema as `erp:sales.*`; a database out of many as `erp`. They lie beside, to be copied
+from.
+
+A restore may go elsewhere, with the target's own `url` (or `host`, …) and `at`:
+
+| option of the target | what it does |
+|---|---|
+| `database` | the name of the new database |
+| `roles` | owners by new names, `{ old = "new" }`, for roles that do not exist there |
+| `owners` | `false`: all belongs to the user who restores |
+
+Roles that are missing there are made from the globals; those that exist are left as they are.
+
+Somebody else's dumps are taken too: SQL text of pg_dump or pg_dumpall, custom and tar format, also packed by gzip or
+zstd. SQL text is a program: restore only what you trust.
+"""
 
 from __future__ import annotations
 

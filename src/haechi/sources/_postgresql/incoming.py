@@ -37,7 +37,7 @@ class Incoming:
 def recognise(reader: PartReader) -> Incoming:
     """Look at the first bytes. Raises UsageMistake for what neither pg_restore nor psql reads."""
     with unpacked(reader.open(), reader.info.name) as stream:
-        head = stream.read(512)
+        head = beginning(stream, 512)
     if head.startswith(_CUSTOM):
         return Incoming(reader, "custom")
     at, magic = _TAR_MAGIC
@@ -53,7 +53,7 @@ def recognise(reader: PartReader) -> Incoming:
 
 def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
     """The stream without gzip or zstd around it."""
-    head = stream.read(8)
+    head = beginning(stream, 8)
     whole: BinaryIO = io.BufferedReader(Rejoined(head, stream), BUFFER)
     if head.startswith(_GZIP):
         from isal import igzip
@@ -66,6 +66,14 @@ def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
         plain = zstandard.ZstdDecompressor().stream_reader(whole, read_across_frames=True)
         return io.BufferedReader(_Unpacking(plain, whole, name), BUFFER)
     return whole
+
+
+def beginning(stream: BinaryIO, size: int) -> bytes:
+    """The first bytes, even if the stream comes in drops."""
+    head = b""
+    while len(head) < size and (data := stream.read(size - len(head))):
+        head += data
+    return head
 
 
 class Rejoined(io.RawIOBase):

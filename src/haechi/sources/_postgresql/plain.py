@@ -62,22 +62,22 @@ def token_of(beginning: bytes) -> bytes | None:
 
 def sections(stream: BinaryIO, token: bytes) -> Iterator[tuple[str | None, bytes]]:
     """The script in pieces, each with the database whose content it is: "" for globals, None for heads."""
-    mark = b"\n-- haechi " + token + b" "
-    buffer = b"\n"
+    mark = b"-- haechi " + token + b" "
+    buffer = b""
     current: str | None = None
     coming = ""
     while data := stream.read(_BUFFER):
         buffer += data
-        while (at := buffer.find(mark)) >= 0 and (end := buffer.find(b"\n", at + 1)) >= 0:
+        while (at := buffer.find(mark)) >= 0 and (end := buffer.find(b"\n", at)) >= 0:
             yield current, buffer[:at]
             kind, _space, name = buffer[at + len(mark) : end].decode().partition(" ")
             if kind == "database":
                 current, coming = None, json.loads(name)
             else:
                 current = "" if kind == "globals" else coming
-            buffer = buffer[end:]
+            buffer = buffer[end + 1 :]
         # A mark may straddle two reads, and its line may be as long as a name.
-        keep = len(buffer) - at if at >= 0 else len(mark)
+        keep = len(buffer) - at if at >= 0 else len(mark) - 1
         if len(buffer) > keep:
             yield current, buffer[:-keep]
             buffer = buffer[-keep:]

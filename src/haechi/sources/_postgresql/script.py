@@ -14,12 +14,13 @@ from typing import Any, BinaryIO
 from haechi.errors import Damaged, NotThere
 from haechi.i18n import _
 from haechi.sources._postgresql import plain
-from haechi.sources._postgresql.incoming import Rejoined
+from haechi.sources._postgresql.incoming import Rejoined, beginning
 
 GLOBALS = ""
 _BUFFER = 1 << 20
 _HEAD = 1 << 16
 _TAIL = 512
+_FILLING = (b"CREATE ", b"COPY ", b"INSERT ")
 _CONNECT = b"\\connect "
 _BEGIN = b"-- PostgreSQL database dump\n"
 _COMPLETE = b"-- PostgreSQL database dump complete"
@@ -31,33 +32,37 @@ _DATABASE = re.compile(
 _ROLE_IN_DATABASE = re.compile(rb'ALTER ROLE (?:"(?:[^"]|"")+"|\S+) IN DATABASE ')
 
 
-def is_of_many(beginning: bytes) -> bool:
+def is_of_many(head: bytes) -> bool:
     """Whether the script connects to databases of its own choice."""
-    if plain.token_of(beginning) is not None or _CLUSTER in beginning[:200]:
+    if plain.token_of(head) is not None or _CLUSTER in head[:200]:
         return True
-    return any(database for database, _piece in _foreign(io.BytesIO(beginning)))
+    return any(database for database, _piece in _foreign(io.BytesIO(head)))
 
 
 def peek(stream: BinaryIO) -> bytes:
     """As much of the beginning as tells what kind of script it is."""
-    return stream.read(_HEAD)
+    return beginning(stream, _HEAD)
 
 
 def sections(stream: BinaryIO) -> Iterator[tuple[str | None, bytes]]:
     """The script in pieces, each with the database whose body it is in: GLOBALS for roles, None for neither."""
-    beginning = stream.read(64)
-    whole = io.BufferedReader(Rejoined(beginning, stream), _BUFFER)
-    token = plain.token_of(beginning)
+    whole, token = _opened(stream)
     return plain.sections(whole, token) if token else _foreign(whole)
 
 
 def names(stream: BinaryIO) -> list[str]:
     """The databases that the script fills."""
-    found: dict[str, None] = {}
-    for database, piece in sections(stream):
-        if database and (piece.startswith((b"CREATE ", b"INSERT ", b"COPY ")) or len(piece) > _HEAD):
-            found.setdefault(database)
-    return list(found)
+    whole, token = _opened(stream)
+    if token:
+        return list(dict.fromkeys(name for name, _piece in plain.sections(whole, token) if name))
+    # pg_dumpall also connects to databases of which it has nothing to say.
+    filled = (name for name, piece in _foreign(whole) if name and piece.startswith(_FILLING))
+    return list(dict.fromkeys(filled))
+
+
+def _opened(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
+    head = beginning(stream, 64)
+    return io.BufferedReader(Rejoined(head, stream), _BUFFER), plain.token_of(head)
 
 
 def _foreign(stream: BinaryIO) -> Iterator[tuple[str | None, bytes]]:
@@ -154,22 +159,21 @@ class Body(io.RawIOBase):
         return count
 
     def _whole(self) -> Iterator[bytes]:
-        beginning = tail = b""
+        head = tail = b""
         while data := self._stream.read(_BUFFER):
-            beginning = beginning or data[:200]
-            tail = (tail + data)[-_TAIL:]
+            head = (head + data[:200])[:200]
+            tail = (tail + data[-_TAIL:])[-_TAIL:]
             yield data
-        _demand_complete(beginning, tail)
+        _demand_complete(head, tail)
 
     def _taken(self, database: str) -> Iterator[bytes]:
-        seen, beginning, tail = False, b"", b""
+        seen, head, tail = False, b"", b""
         collected: list[bytes] = []
         for current, piece in sections(self._stream):
             if current != database:
                 continue
             seen = True
-            if len(beginning) < 200:
-                beginning += piece
+            head = (head + piece[:200])[:200]
             tail = (tail + piece[-_TAIL:])[-_TAIL:]
             # Single lines are gathered: each piece that goes out costs a turn of the reader.
             collected.append(piece)
@@ -179,7 +183,7 @@ class Body(io.RawIOBase):
         yield b"".join(collected)
         if not seen:
             raise NotThere(_("There is no database “{name}” in this dump.").format(name=database))
-        _demand_complete(beginning, tail)
+        _demand_complete(head, tail)
 
     def close(self) -> None:
         if not self.closed:
@@ -187,9 +191,9 @@ class Body(io.RawIOBase):
         super().close()
 
 
-def _demand_complete(beginning: bytes, tail: bytes) -> None:
+def _demand_complete(head: bytes, tail: bytes) -> None:
     """What pg_dump begins it also ends, with a line that says so."""
-    if _BEGIN in beginning and _COMPLETE not in tail:
+    if _BEGIN in head and _COMPLETE not in tail:
         raise Damaged(
             _("The SQL text ends before its last line."),
             hint=_("The file was cut off. Restore from another copy or an older point."),
