@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 
 from haechi import clock
 from haechi.errors import HaechiError, PartlyDone
-from haechi.events import Reporter
+from haechi.events import Reporter, Step
 from haechi.i18n import _
 from haechi.model import Outcome, PartInfo, Proof, ProofState, RestorePoint
 from haechi.operations import retain
 from haechi.operations.carrying import Counted, carry
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import Destination, Intake
+from haechi.operations.destination import Destination, Intake, TakesTrees
 from haechi.operations.service import Service
-from haechi.sources._base import Capture
+from haechi.sources._base import Capture, Part
 
 
 @dataclass(frozen=True)
@@ -116,14 +116,41 @@ def _carry_all(
     """Every part to every intake; an intake that fails is out from then on."""
     carried = []
     for part in capture.parts:
-        with reporter.step(part.info.name, part.expected) as step, part.open() as stream:
-            counted = Counted(stream, step)
-            lost = carry(part.info, counted, intakes)  # type: ignore[arg-type]
+        with reporter.step(part.info.name, part.expected) as step:
+            size, lost = _carry_one(part, intakes, reporter.within(step), step)
         for name, problem in lost.items():
             failed[name] = problem
             del intakes[name]
-        carried.append(replace(part.info, size=counted.count))
+        if not intakes:
+            raise next(iter(lost.values()))
+        carried.append(replace(part.info, size=size))
     return carried
+
+
+def _carry_one(
+    part: Part, intakes: Mapping[str, Intake], reporter: Reporter, step: Step
+) -> tuple[int, dict[str, HaechiError]]:
+    """A tree as a tree to those who take it so, and as a stream to the others."""
+    size, lost = 0, dict[str, HaechiError]()
+    growing = {name: i for name, i in intakes.items() if part.tree and isinstance(i, TakesTrees)}
+    for name, intake in growing.items():
+        assert part.tree
+        try:
+            size = intake.tree(part.info, part.tree, reporter)
+        except HaechiError as problem:
+            lost[name] = problem
+    streaming = {name: intake for name, intake in intakes.items() if name not in growing}
+    if streaming:
+        with part.open() as stream:
+            counted = Counted(stream, step)
+            try:
+                lost |= carry(part.info, counted, streaming)  # type: ignore[arg-type]
+            except HaechiError as problem:
+                if counted.failed:
+                    raise  # it would fail for everybody
+                lost |= dict.fromkeys(streaming, problem)
+        size = size or counted.count
+    return size, lost
 
 
 def _commit(

@@ -29,12 +29,17 @@ class Counted(io.RawIOBase):
         self._stream = stream
         self._step = step
         self.count = 0
+        self.failed = False  # the stream itself, and not somebody who took it
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = cast(Any, self._stream).readinto(buffer)
+        try:
+            count = cast(Any, self._stream).readinto(buffer)
+        except BaseException:
+            self.failed = True
+            raise
         self.count += count
         self._step.advance(count)
         return int(count)

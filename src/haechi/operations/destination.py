@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from haechi.events import Reporter
 from haechi.model import Copy, PartInfo, RestorePoint
 from haechi.retention import Decision
+from haechi.sources._base import Tree, Unfold
 
 
 class Intake(Protocol):
@@ -23,6 +24,22 @@ class Intake(Protocol):
     def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:
         """Make the copy count: synced and read back where the kind does so. `attachments` are small files kept
         beside the parts, such as the plan."""
+
+
+@runtime_checkable
+class TakesTrees(Protocol):
+    """An ability of intakes: a tree is kept as a tree, and what has not changed is not read again."""
+
+    def tree(self, info: PartInfo, tree: Tree, reporter: Reporter) -> int:
+        """Take it whole; how many bytes it holds."""
+
+
+@runtime_checkable
+class GivesTrees(Protocol):
+    """An ability of destinations: what was kept as a tree comes back as one."""
+
+    def unfolder(self, point: RestorePoint, part: str, reporter: Reporter) -> Unfold | None:
+        """As `PartReader.unfold`; None for a part that is kept as a stream."""
 
 
 class Destination(Protocol):

@@ -7,9 +7,12 @@ list needs is in the snapshot's own record and costs no look into the tree.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from operator import ne
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from haechi.errors import Damaged
@@ -17,6 +20,7 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Copy, PartInfo, RestorePoint
 from haechi.retention import Decision
+from haechi.sources._base import Tree, Unfold
 from haechi.vault import soundness
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
@@ -38,7 +42,7 @@ class VaultDestination:
     @contextmanager
     def intake(self, service: str, reporter: Reporter) -> Iterator[_VaultIntake]:
         with self.vault.writer() as writer:  # the operation reports what it carries
-            yield _VaultIntake(self.name, writer)
+            yield _VaultIntake(self.name, writer, lambda: self._newest(service))
 
     def points(self, service: str | None = None) -> Sequence[RestorePoint]:
         found = []
@@ -56,6 +60,20 @@ class VaultDestination:
 
     def open_part(self, point: RestorePoint, part: str) -> BinaryIO:
         return self.vault.open_file(self._snapshot(point), f"/{part}")
+
+    def unfolder(self, point: RestorePoint, part: str, reporter: Reporter) -> Unfold | None:
+        snapshot = self._snapshot(point)
+        if self.vault.node(snapshot, f"/{part}").type != "dir":
+            return None
+
+        def unfold(path: str, target: Path) -> Sequence[str]:
+            inside = f"/{part}/{path}"
+            report = self.vault.restore(snapshot, target, path=inside, reporter=reporter)
+            if self.vault.node(snapshot, inside).type != "dir":
+                _lift(target)
+            return report.warnings
+
+        return unfold
 
     def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
         snapshot = self._snapshot(point)
@@ -90,6 +108,12 @@ class VaultDestination:
         tags = [tag for tag in snapshot.tags if tag != _HELD]
         self.vault.retag(snapshot, [*tags, _HELD] if held else tags)
 
+    def _newest(self, service: str) -> Snapshot | None:
+        """The one that knows best what has not changed since."""
+        wanted = f"service:{service}"
+        found = [s for s in self.vault.snapshots() if wanted in s.tags]
+        return max(found, key=lambda s: s.time, default=None)
+
     def _snapshot(self, point: RestorePoint) -> Snapshot:
         wanted = _POINT + point.id
         for snapshot in self.vault.snapshots():
@@ -109,12 +133,26 @@ class VaultDestination:
 
 
 class _VaultIntake:
-    def __init__(self, name: str, writer: Writer):
+    def __init__(self, name: str, writer: Writer, parent: Callable[[], Snapshot | None]):
         self._name = name
         self._writer = writer
+        self._parent = parent
 
     def part(self, info: PartInfo, stream: BinaryIO) -> None:
         self._writer.stream(f"/{info.name}", stream)
+
+    def tree(self, info: PartInfo, tree: Tree, reporter: Reporter) -> int:
+        """What lies at `/a/b` becomes `PART/a/b`."""
+        parent = self._parent()
+        size = 0
+        for root in tree.roots:
+            directory, excluded = root, tree.excluded
+            if not root.is_dir():
+                directory, excluded = root.parent, partial(ne, root)
+            at = f"/{info.name}{directory}"
+            report = self._writer.tree(directory, at=at, parent=parent, exclude=excluded, reporter=reporter)
+            size += report.size
+        return size
 
     def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:
         for name, data in attachments.items():
@@ -136,3 +174,12 @@ class _VaultIntake:
             extra={_RECORD: record},
         )
         return Copy(self._name, snapshot.id, self._writer.bytes_stored)
+
+
+def _lift(target: Path) -> None:
+    """A single file was restored into a directory of this name: it takes its place."""
+    (inside,) = target.iterdir()
+    aside = target.with_name(f"{target.name}-1")
+    inside.rename(aside)
+    target.rmdir()
+    aside.rename(target)

@@ -9,8 +9,9 @@ from typing import Any, BinaryIO
 
 from haechi.events import Reporter
 from haechi.model import RestorePoint
-from haechi.operations.destination import Destination, Intake
+from haechi.operations.destination import Destination, GivesTrees, Intake
 from haechi.retention import Decision
+from haechi.sources._base import Unfold
 
 
 class Later:
@@ -40,6 +41,11 @@ class Later:
 
     def open_part(self, point: RestorePoint, part: str) -> BinaryIO:
         return self.real.open_part(point, part)
+
+    def unfolder(self, point: RestorePoint, part: str, reporter: Reporter) -> Unfold | None:
+        """None, too, where the real one keeps no trees."""
+        real = self.real
+        return real.unfolder(point, part, reporter) if isinstance(real, GivesTrees) else None
 
     def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
         return self.real.verify(point, depth, reporter)

@@ -17,7 +17,7 @@ from haechi.model import Proof, ProofState, RestorePoint
 from haechi.operations import locate
 from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import Destination
+from haechi.operations.destination import Destination, GivesTrees
 from haechi.operations.service import Service
 from haechi.sources._base import PartReader, Restored, Wanted
 
@@ -72,7 +72,8 @@ def execute(planned: RestorePlan, desk: Desk, reporter: Reporter) -> Brought:
         entry.bytes_read = point.size
         began = clock.monotonic()
         try:
-            restored = service.source.restore(point, _readers(planned), planned.wanted, entry.reporter)
+            readers = _readers(planned, entry.reporter)
+            restored = service.source.restore(point, readers, planned.wanted, entry.reporter)
         except (Damaged, NotVerified) as problem:
             # Only what is wrong with the copy speaks against it; a server that is away does not.
             _prove(planned, entry, ProofState.FAILED, began, error=problem.as_dict())
@@ -89,10 +90,16 @@ def execute(planned: RestorePlan, desk: Desk, reporter: Reporter) -> Brought:
         return Brought(point, restored, clock.monotonic() - began, safety)
 
 
-def _readers(planned: RestorePlan) -> dict[str, PartReader]:
+def _readers(planned: RestorePlan, reporter: Reporter) -> dict[str, PartReader]:
+    source, point = planned.source, planned.point
+    trees = source if isinstance(source, GivesTrees) else None
     return {
-        part.name: PartReader(part, partial(planned.source.open_part, planned.point, part.name))
-        for part in planned.point.parts
+        part.name: PartReader(
+            part,
+            partial(source.open_part, point, part.name),
+            trees.unfolder(point, part.name, reporter) if trees and part.form == "tar" else None,
+        )
+        for part in point.parts
     }
 
 

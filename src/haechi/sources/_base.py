@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from haechi.events import Reporter
@@ -27,12 +28,26 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Tree:
+    """Directories and files of this host, as they lie. What lies at `/a/b` is kept as `a/b`."""
+
+    roots: tuple[Path, ...]
+    excluded: Callable[[Path], bool]  # asked of everything below the roots
+
+
+@dataclass(frozen=True)
 class Part:
-    """One stream on offer. `open` may be called once; its end is an end only if all went well (else it raises)."""
+    """One stream on offer. `open` may be called once for each reader; its end is an end only if all went well
+    (else it raises).
+
+    With a `tree`, the stream is that tree as tar. A destination that keeps trees as such reads it by itself, and
+    needs not read again what has not changed since the last point.
+    """
 
     info: PartInfo
     open: Callable[[], BinaryIO]
     expected: int | None = None  # bytes, for the progress bar
+    tree: Tree | None = None
 
 
 @dataclass(frozen=True)
@@ -60,12 +75,20 @@ class Wanted:
     jobs: int = 2
 
 
+Unfold = Callable[[str, Path], Sequence[str]]
+
+
 @dataclass(frozen=True)
 class PartReader:
-    """A part of a stored point. `open` may be called more than once and gives a fresh stream each time."""
+    """A part of a stored point. `open` may be called more than once and gives a fresh stream each time.
+
+    Where the copy is kept as a tree, `unfold(path, target)` puts what lay at this path there as `target`, which must
+    not exist yet, and says what of its owner, mode or attributes could not be set; then `open` is not for use.
+    """
 
     info: PartInfo
     open: Callable[[], BinaryIO]
+    unfold: Unfold | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +115,11 @@ class Restored:
     @property
     def equal(self) -> bool:
         return all(c.equal for c in self.comparisons)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What came back, by the names that are in use: what an exchange is asked for."""
+        return list(self.details.get("databases") or self.details.get("came_back") or ())
 
 
 class Source(Protocol):

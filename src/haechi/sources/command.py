@@ -79,6 +79,11 @@ def build(name: str, options: Options, place: Place) -> Source:
     return Command(name, options, place)
 
 
+def main_form(options: Options) -> str:
+    """What archives must be able to hold."""
+    return options.form
+
+
 class Command:
     """One pair of programs of the plan."""
 

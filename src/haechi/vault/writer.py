@@ -102,20 +102,22 @@ class Writer:
         at: str = "/",
         parent: Snapshot | None = None,
         exclude: Exclude | None = None,
+        reporter: Reporter | None = None,
     ) -> TreeReport:
         """A whole directory, as what lies at `at`. A file that cannot be read is named in the report and left out.
 
         Files that `parent` holds at the same path with the same inode, times and size are not read again.
         """
         report = TreeReport()
+        reporter = reporter or self._reporter
         below = self._subtree(parent, at) if parent is not None else None
-        with self._reporter.step(str(directory)) as step:
+        with reporter.step(str(directory)) as step:
             walk = TreeWalk(self._ingest, self._load_tree, report, step, exclude)
             entries = walk.directory(str(directory), below)
             walk.flush()
         node = capture.node_of(str(directory), "", directory.stat())
         for path, reason in report.lost:
-            self._reporter.warn(_("{path} was left out: {reason}").format(path=path, reason=reason))
+            reporter.warn(_("{path} was left out: {reason}").format(path=path, reason=reason))
         with self._guard:
             self.bytes_read += report.bytes_read
             self._parent = parent.id if parent is not None else self._parent

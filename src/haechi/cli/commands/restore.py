@@ -68,7 +68,7 @@ def command(
     with view.progress() as reporter:
         brought = restore.execute(plan, home.desk, reporter)
         swapped = (
-            exchange.swap(plan.service, home.desk, reporter, list(brought.restored.details["databases"]))
+            exchange.swap(plan.service, home.desk, reporter, brought.restored.names)
             if swap and brought.restored.equal
             else {}
         )

@@ -1,0 +1,1 @@
+"""What the kind `files` is made of."""

@@ -1,0 +1,220 @@
+"""What lies in a tree: looked at before and after it is read, so that what changed meanwhile is known by name.
+
+An entry that was the same at both looks is what every destination has read, whenever it read it; the facts are
+made of these alone. The first look is kept in a file: memory does not grow with the tree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self
+
+from haechi.errors import AccessRefused, NotThere
+from haechi.i18n import _
+from haechi.sources._base import Comparison
+
+Excluded = Callable[[Path], bool]
+_NAMED = 1000  # changed paths that the facts can bear
+
+_KINDS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`path` is below the root, and empty for the root itself."""
+
+    path: bytes
+    kind: str  # "f", "d", "l", or "o" for other things that can be kept
+    found: os.stat_result
+    target: str = ""
+
+    def below(self, root: Path) -> bytes:
+        """Its whole path."""
+        top = os.fsencode(root)
+        return os.path.join(top, self.path) if self.path else top
+
+    @property
+    def order(self) -> list[bytes]:
+        return self.path.split(b"/")
+
+    @property
+    def state(self) -> str:
+        """The same as long as nobody touches it. A directory's own times tell only what its entries tell."""
+        s = self.found
+        if self.kind == "d":
+            return f"d {s.st_mode:o}"
+        return f"{self.kind} {s.st_mode:o} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}"
+
+    @property
+    def fact(self) -> bytes:
+        """What must be the same after a restore. File systems differ in how finely they keep times."""
+        s = self.found
+        detail = f"{s.st_size} {s.st_mtime_ns // 10**9}" if self.kind == "f" else self.target
+        return b"%s %s %s\0" % (self.kind.encode(), self.path, os.fsencode(detail))
+
+
+@dataclass
+class Counts:
+    """A tree in figures."""
+
+    files: int = 0
+    directories: int = 0
+    others: int = 0
+    size: int = 0
+    _listing: Any = field(default_factory=hashlib.sha256, repr=False)
+
+    def take(self, entry: Entry) -> None:
+        self.files += entry.kind == "f"
+        self.directories += entry.kind == "d"
+        self.others += entry.kind in "lo"
+        self.size += entry.found.st_size if entry.kind == "f" else 0
+        self._listing.update(entry.fact)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {
+            "files": self.files,
+            "directories": self.directories,
+            "others": self.others,
+            "size": self.size,
+            "listing": self._listing.hexdigest(),
+        }
+
+
+def entries(root: Path, excluded: Excluded | None = None) -> Iterator[Entry]:
+    """The root and everything below it, in an order that is the same everywhere. What vanishes under our hands is
+    passed over; what may not be read is AccessRefused."""
+    top = os.fsencode(root)
+    waiting = [b""]
+    while waiting:
+        path = waiting.pop()
+        full = os.path.join(top, path) if path else top
+        try:
+            entry = _entry(path, full)
+            if entry is None:
+                continue
+            names = os.listdir(full) if entry.kind == "d" else []
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            raise _refused(full) from None
+        yield entry
+        for name in sorted(names, reverse=True):
+            below = path + b"/" + name if path else name
+            if excluded is None or not excluded(Path(os.fsdecode(os.path.join(top, below)))):
+                waiting.append(below)
+
+
+def _entry(path: bytes, full: bytes) -> Entry | None:
+    found = os.lstat(full)
+    if stat.S_ISSOCK(found.st_mode):
+        return None  # made by the program that listens on it
+    kind = _KINDS.get(stat.S_IFMT(found.st_mode), "o")
+    if kind == "f" and not os.access(full, os.R_OK):
+        raise PermissionError
+    return Entry(path, kind, found, os.fsdecode(os.readlink(full)) if kind == "l" else "")
+
+
+class FirstLook:
+    """The roots as they were before they were read. To be entered before it is asked."""
+
+    def __init__(self, roots: Sequence[Path], excluded: Excluded):
+        self._roots = roots
+        self._excluded = excluded
+        self._files: list[IO[bytes]] = []
+        self._open = ExitStack()
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for root in self._roots:
+                self._files.append(stack.enter_context(tempfile.TemporaryFile(prefix="haechi-")))
+                self._look(root)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self._open.close()
+
+    def _look(self, root: Path) -> None:
+        if not root.exists():
+            raise NotThere(
+                _("{path} is not there.").format(path=root), hint=_("Correct `paths` in the plan.")
+            )
+        for entry in entries(root, self._excluded):
+            self.size += entry.found.st_size if entry.kind == "f" else 0
+            self._files[-1].write(b"%s\t%s\n" % (entry.path.hex().encode(), entry.state.encode()))
+
+    def compare(self) -> tuple[dict[str, Any], list[str]]:
+        """The facts of each root, of what has not changed since; and the paths of what has."""
+        facts: dict[str, Any] = {}
+        changed: list[str] = []
+        for root, kept in zip(self._roots, self._files, strict=True):
+            counts, here = Counts(), []
+            for path, entry in _differences(kept, entries(root, self._excluded)):
+                if entry is not None:
+                    counts.take(entry)
+                else:
+                    here.append(os.fsdecode(path))
+            facts[str(root)] = {**counts.facts, "changed": here[:_NAMED]}
+            if len(here) > _NAMED:
+                facts[str(root)] = {"changed": [], "too_many_changed": len(here)}
+            changed += [str(root / path) for path in here]
+        return facts, changed
+
+
+def _differences(kept: IO[bytes], now: Iterator[Entry]) -> Iterator[tuple[bytes, Entry | None]]:
+    """Each path once, with its entry if that is as it was; both looks are in the same order."""
+    kept.seek(0)
+    before = _next_before(kept)
+    entry = next(now, None)
+    while before is not None or entry is not None:
+        if entry is None or (before is not None and before[0].split(b"/") < entry.order):
+            assert before
+            yield before[0], None
+            before = _next_before(kept)
+        elif before is None or entry.order < before[0].split(b"/"):
+            yield entry.path, None
+            entry = next(now, None)
+        else:
+            yield entry.path, entry if entry.state == before[1] else None
+            before, entry = _next_before(kept), next(now, None)
+
+
+def _next_before(kept: IO[bytes]) -> tuple[bytes, str] | None:
+    line = kept.readline()
+    if not line:
+        return None
+    path, _tab, state = line.rstrip(b"\n").partition(b"\t")
+    return bytes.fromhex(path.decode()), state.decode()
+
+
+def comparisons(root: str, facts: dict[str, Any], came_back: Path) -> list[Comparison]:
+    """What came back, held against what was counted."""
+    if "listing" not in facts:
+        return []
+    found = counted(came_back, facts.get("changed", ()))
+    return [Comparison(f"{root}: {key}", facts[key], found[key]) for key in found]
+
+
+def counted(root: Path, without: Collection[str] = ()) -> dict[str, Any]:
+    passed = {os.fsencode(path) for path in without}
+    counts = Counts()
+    for entry in entries(root):
+        if entry.path not in passed:
+            counts.take(entry)
+    return counts.facts
+
+
+def _refused(path: bytes) -> AccessRefused:
+    return AccessRefused(
+        _("{path} may not be read.").format(path=os.fsdecode(path)),
+        hint=_("Run haechi as a user who may, or leave it out with `exclude` in the plan."),
+    )

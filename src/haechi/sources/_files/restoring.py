@@ -1,0 +1,195 @@
+"""Brings trees back: beside what is there, compared with what was counted, put in place only when that was asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from haechi.errors import NotThere, StoreFull
+from haechi.events import Reporter
+from haechi.fileio import explain
+from haechi.i18n import _
+from haechi.model import RestorePoint
+from haechi.sources import _beside
+from haechi.sources._base import Comparison, PartReader, Restored, Wanted
+from haechi.sources._files import ownership
+from haechi.sources._files.listing import comparisons
+from haechi.sources._files.packing import root_name
+from haechi.sources._files.unpacking import unpack
+from haechi.sources._newfile import refuse_old
+
+_COMPLAINTS = 10  # shown; the rest is counted
+
+
+@dataclass(frozen=True)
+class Item:
+    """One path that comes back, of the root in which it was kept."""
+
+    root: str
+    path: str
+
+    @property
+    def whole(self) -> bool:
+        return self.path == self.root
+
+
+class Restore:
+    """One restore, to be run once."""
+
+    def __init__(
+        self,
+        point: RestorePoint,
+        part: PartReader,
+        wanted: Wanted,
+        reporter: Reporter,
+        directory: Path | None,
+        owner: str | None,
+        mode: str | None,
+    ):
+        self._trees: dict[str, Any] = dict(point.facts.get("trees", {}))
+        self._part = part
+        self._wanted = wanted
+        self._reporter = reporter
+        self._directory = directory
+        self._told = ownership.told(owner, mode)
+
+    def run(self) -> Restored:
+        items = self._items()
+        if self._directory is not None:
+            refuse_old(self._directory)
+        parent = (self._directory or Path(items[0].root)).parent
+        self._demand_space(parent, items)
+        _beside.sweep([Path(item.path) for item in items])
+        with ExitStack() as undo:
+            coming = {item: self._under_way(item, undo) for item in items}
+            try:
+                self._bring(coming)
+            except OSError as problem:
+                raise explain(problem, problem.filename or parent) from None
+            compared = [c for item, path in coming.items() for c in self._compare(item, path)]
+            os.sync()  # what is named as complete must be so after a power cut, too
+            undo.pop_all()
+        if self._directory is not None:
+            where = self._settle_in_directory(coming)
+        elif self._wanted.in_place and all(c.equal for c in compared):
+            where = self._put_in_place(coming)
+        else:
+            where = {
+                item: _beside.settle(path, Path(item.path), _beside.RESTORED if item.whole else _beside.PART)
+                for item, path in coming.items()
+            }
+        return Restored(
+            ", ".join(str(path) for path in where.values()),
+            tuple(compared),
+            {
+                "came_back": {item.path: str(path) for item, path in where.items()},
+                "beside": self._directory is None
+                and not self._wanted.in_place
+                and all(i.whole for i in items),
+                "partial": bool(self._wanted.only),
+            },
+        )
+
+    def _items(self) -> list[Item]:
+        """Whole roots, or the single paths that were asked for: absolute, or below the only root."""
+        if not self._wanted.only:
+            return [Item(root, root) for root in self._trees]
+        found = []
+        for asked in self._wanted.only:
+            roots = [Path(root) for root in self._trees]
+            paths = [Path(asked)] if asked.startswith("/") else [root / asked for root in roots]
+            fitting = [Item(str(r), str(p)) for p in paths for r in roots if p.is_relative_to(r)]
+            if len(fitting) != 1 or ".." in Path(asked).parts:
+                raise NotThere(
+                    _("“{path}” is not in this restore point, or not in one place only.").format(path=asked),
+                    hint=_("Give a path that begins with one of: {paths}").format(
+                        paths=", ".join(self._trees)
+                    ),
+                )
+            found += fitting
+        return found
+
+    def _demand_space(self, parent: Path, items: Sequence[Item]) -> None:
+        needed = sum(self._trees[item.root].get("size", 0) for item in items if item.whole)
+        there = next((p for p in (parent, *parent.parents) if p.is_dir()), parent)
+        free = shutil.disk_usage(there).free
+        if needed > free:
+            raise StoreFull(
+                _("{path} has {free} bytes left, and {needed} are needed.").format(
+                    path=there, free=free, needed=needed
+                ),
+                hint=_("Free some space there, or bring it back elsewhere: --to directory=PATH"),
+            )
+
+    def _under_way(self, item: Item, undo: ExitStack) -> Path:
+        """A name that says it is not complete; it goes again unless all goes well."""
+        parent = Path(item.path).parent if self._directory is None else self._directory.parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            path = _beside.fresh(parent / Path(item.path).name, _beside.UNDER_WAY)
+            path.mkdir(mode=0o700)  # takes the name, for what comes next to see
+            path.rmdir()
+        except OSError as problem:
+            raise explain(problem, parent) from None
+        undo.callback(_beside.remove, path)
+        return path
+
+    def _bring(self, coming: dict[Item, Path]) -> None:
+        complaints: list[str] = []
+        if self._part.unfold is not None:
+            for item, path in coming.items():
+                complaints += self._part.unfold(item.path, path)
+        else:
+            complaints += self._unpack(coming)
+        for item, path in coming.items():
+            if not os.path.lexists(path):
+                raise NotThere(_("“{path}” is not in this restore point.").format(path=item.path))
+            if self._told.anything:
+                self._told.apply(path)
+        for complaint in complaints[:_COMPLAINTS]:
+            self._reporter.warn(complaint)
+        if complaints[_COMPLAINTS:]:
+            self._reporter.warn(_("… and {count} more").format(count=len(complaints) - _COMPLAINTS))
+
+    def _unpack(self, coming: dict[Item, Path]) -> list[str]:
+        names = {root_name(item.path): path for item, path in coming.items()}
+
+        def place(name: str) -> Path | None:
+            """Members outside are passed over: in other people's archives lie directories above, too."""
+            for begin, path in names.items():
+                if name == begin:
+                    return path
+                if name.startswith(begin + "/"):
+                    return path / name[len(begin) + 1 :]
+            return None
+
+        size = self._part.info.size or None
+        with self._reporter.step(self._part.info.name, size) as step, self._part.open() as stream:
+            return unpack(stream, place, step)
+
+    def _compare(self, item: Item, path: Path) -> list[Comparison]:
+        return comparisons(item.root, self._trees[item.root], path) if item.whole else []
+
+    def _settle_in_directory(self, coming: dict[Item, Path]) -> dict[Item, Path]:
+        """One path becomes the directory, several lie in it under their own names."""
+        assert self._directory is not None
+        where = {}
+        for item, path in coming.items():
+            alone = len(coming) == 1 and path.is_dir()
+            where[item] = self._directory if alone else self._directory / root_name(item.path)
+            where[item].parent.mkdir(parents=True, exist_ok=True)
+            path.rename(where[item])
+        return where
+
+    def _put_in_place(self, coming: dict[Item, Path]) -> dict[Item, Path]:
+        """What is there goes only now, when all has come back as it was; the operation has saved it before."""
+        for item, path in coming.items():
+            old = _beside.exchange(path, Path(item.path), _beside.BEFORE)
+            if old is not None:
+                _beside.remove(old)
+        return {item: Path(item.path) for item in coming}
