@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from haechi import i18n
@@ -53,3 +55,16 @@ def test_messages_are_looked_up_when_they_are_made() -> None:
 )
 def test_korean_particles_fit_the_word(text: str, name: str, expected: str) -> None:
     assert i18n._Korean(text).format(name=name) == expected
+
+
+def test_korean_uses_the_words_of_the_house() -> None:
+    """One word for one thing, as in docs/design/words.md: who reads 복원 지점 looks for something else."""
+    po = Path(i18n.__file__).parent / "locale" / "ko" / "LC_MESSAGES" / "haechi.po"
+    said = [line for line in po.read_text("utf-8").splitlines() if not line.startswith("#")]
+    for other, ours in {
+        "복원 지점": "복구 지점",
+        "볼트": "금고",
+        "아카이브": "보관소",
+        "플랜": "계획",
+    }.items():
+        assert [line for line in said if other in line] == [], ours
