@@ -168,8 +168,8 @@ def _verify(scenario: Scenario, stage: Stage, store: MemoryStore) -> None:
 def _verify_rekey(stage: Stage, store: MemoryStore) -> None:
     """The old vault is untouched; and the same command, given once more, ends well."""
     assert stage.other is not None
-    for key in [entry.key for entry in store.list("locks/")]:
-        store.delete(key)
+    with suppress(HaechiError):  # there may be no vault yet that could be opened
+        after_a_crash(Vault.open(store, SECRET))
     past = {one.id: contents(stage.other, one) for one in stage.other.snapshots()}
     new = rekey(again(stage.other), store, SECRET).vault
     assert [contents(new, one) for one in new.snapshots()] == list(past.values())

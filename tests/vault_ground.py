@@ -62,8 +62,9 @@ def again(vault: Vault, store: Store | None = None) -> Vault:
 
 
 def after_a_crash(vault: Vault) -> Vault:
-    """The same vault when the process that worked in it is dead, and with it its locks."""
-    locking.remove_all(vault.files)
+    """The same vault when the process that worked in it is dead, and with it its locks. Half a lock stays."""
+    for lock in locking.every(vault.files):
+        vault.files.remove(locking.KIND, lock.name)
     return again(vault)
 
 

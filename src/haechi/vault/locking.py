@@ -20,7 +20,7 @@ from typing import Any
 from haechi import clock
 from haechi.errors import Damaged, HaechiError, NotThere, VaultLocked
 from haechi.i18n import _
-from haechi.vault import gojson
+from haechi.vault import gojson, leftovers
 from haechi.vault.files import Files
 
 KIND = "locks"
@@ -116,8 +116,14 @@ def every(files: Files) -> list[LockFile]:
     for entry in files.entries(KIND):
         if not entry.size:
             continue  # some storages leave an empty file where an upload broke off
+        name = entry.key[len(KIND) + 1 :]
         with suppress(NotThere):  # released between the listing and the look
-            found.append(_read(files, entry.key[len(KIND) + 1 :]))
+            try:
+                found.append(_read(files, name))
+            except Damaged:
+                # Where its upload broke off, its writer never held it; or it comes yet, and he will look again.
+                if not leftovers.is_cut_off(files, KIND, name):
+                    raise
     return found
 
 
