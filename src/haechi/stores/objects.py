@@ -40,8 +40,10 @@ schemes = ("s3", "gs", "az")
 
 _WHOLE = 64 << 20  # what is larger goes up in parts
 _PARTS_AT_ONCE = 3
-_FULL = re.compile(r"\b507\b|InsufficientStorage|QuotaExceeded|StorageFull|no free volumes", re.I)
-_REFUSED = re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\b4(?:00|01|03|05|09|11|12)\b")
+_STATUS = re.compile(r"status code: (\d{3})")
+_FULL = re.compile(r"InsufficientStorage|QuotaExceeded|StorageFull|no free volumes", re.I)
+_REFUSED = re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch")
+_TRY_AGAIN = (408, 425, 429)
 _RANGE = re.compile(r"\b416\b|InvalidRange|range", re.I)
 
 
@@ -127,6 +129,8 @@ class Objects:
 
     def put(self, key: str, data: Buffer | Iterable[Buffer], *, replace: bool = False) -> None:
         checked(key)
+        if isinstance(data, list | tuple) and sum(map(len, data)) <= _WHOLE:
+            data = b"".join(data)  # one request instead of four
         if not isinstance(data, bytes | bytearray | memoryview):
             self._put_stream(key, data, replace)
         elif len(data) > _WHOLE:
@@ -148,7 +152,7 @@ class Objects:
             with self._explained(key):
                 obstore.put(self._quick, key, data, mode="create")
         except HaechiError as problem:
-            if not isinstance(problem.__cause__, NotSupportedError) and "501" not in problem.detail:
+            if not isinstance(problem.__cause__, NotSupportedError) and _status(problem.detail) != 501:
                 raise
             self._conditional = False  # this storage cannot: look first from now on
             self._put_whole(key, data, replace)
@@ -246,9 +250,11 @@ class Objects:
 
         said = str(problem)
         about = {"store": self.url, "reason": _line(problem)}
-        if _FULL.search(said):
+        status = _status(said)
+        if status == 507 or _FULL.search(said):
             return StoreFull(_("{store} is full: {reason}").format(**about), detail=said)
         refused = isinstance(problem, theirs.PermissionDeniedError | theirs.UnauthenticatedError)
+        refused |= 400 <= status < 500 and status not in _TRY_AGAIN
         if refused or _REFUSED.search(said):
             return StoreRefused(
                 _("{store} refuses “{key}”: {reason}").format(key=key, **about),
@@ -283,6 +289,12 @@ def _cut(data: Buffer, size: int) -> Iterator[Buffer]:
     view = memoryview(data)
     for start in range(0, len(view), size):
         yield view[start : start + size]
+
+
+def _status(said: str) -> int:
+    """The HTTP status in the driver's report; 0 when there was none."""
+    found = _STATUS.search(said)
+    return int(found.group(1)) if found else 0
 
 
 def _line(problem: Exception) -> str:

@@ -14,6 +14,7 @@ Objects are uploaded under a temporary name and moved, so that none is ever seen
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import secrets
@@ -165,12 +166,9 @@ class Rclone:
             "Content-Type: application/octet-stream\r\n\r\n"
         ).encode()
         tail = f"\r\n--{boundary}--\r\n".encode()
-        body: Iterable[Buffer]
-        body = (
-            [head, data, tail]
-            if isinstance(data, bytes | bytearray | memoryview)
-            else _framed(head, data, tail)
-        )
+        pieces = [data] if isinstance(data, bytes | bytearray | memoryview) else data
+        listed = isinstance(pieces, list | tuple)  # then its length can be told beforehand
+        body: Iterable[Buffer] = [head, *pieces, tail] if listed else itertools.chain([head], pieces, [tail])
         answer = self._server.call(
             "POST",
             f"/operations/uploadfile?fs={quote(self._fs, safe='')}&remote={quote(directory, safe='')}",
@@ -238,12 +236,6 @@ def _reason(answer: Answer) -> str:
         return str(json.loads(answer.body)["error"])
     except (ValueError, KeyError, TypeError):
         return answer.said
-
-
-def _framed(head: bytes, pieces: Iterable[Buffer], tail: bytes) -> Iterator[Buffer]:
-    yield head
-    yield from pieces
-    yield tail
 
 
 def _entry(key: str, item: Mapping[str, Any]) -> Entry:

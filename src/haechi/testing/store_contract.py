@@ -142,6 +142,9 @@ def any_buffer_will_do(trial: Trial) -> None:
         key, data = trial.fresh(1000)
         trial.store.put(key, kind(data))
         expect(trial.store.get(key) == data, _("{size} bytes came back changed.").format(size=len(data)))
+    key, data = trial.fresh(300_000)
+    trial.store.put(key, [data[:10], memoryview(data)[10:100_000], b"", bytearray(data[100_000:])])
+    expect(trial.store.get(key) == data, _("{size} bytes came back changed.").format(size=len(data)))
 
 
 @_case

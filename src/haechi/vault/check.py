@@ -23,6 +23,7 @@ from haechi.vault.blobs import unseal
 from haechi.vault.files import Files
 from haechi.vault.index import Index
 from haechi.vault.inventory import listed_packs, packs_in
+from haechi.vault.looking import locked_if_possible
 from haechi.vault.packing import Blob, Kind, Pack, pack_key
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
@@ -117,7 +118,7 @@ class CheckReport:
 def check(vault: Vault, *, depth: Depth = "structure", reporter: Reporter = SILENT) -> CheckReport:
     """Look at everything, or read it. Raises only when the looking itself fails; damage is in the report."""
     percent = percent_of(depth)
-    with vault.lock(exclusive=False):
+    with locked_if_possible(vault, reporter):
         return _Check(vault, CheckReport(depth), reporter).run(percent)
 
 
@@ -148,12 +149,14 @@ class _Check:
     def run(self, percent: float) -> CheckReport:
         snapshots = self.vault.snapshots()  # before the index: whatever they need is in it then
         index = self.vault.index()
+        # Also before the packs: somebody may be writing, and a pack is there before an index file names it.
+        self.index_names = [n for n in self.files.names(index_files.KIND) if n not in index.damaged]
         self.report.snapshots, self.report.blobs = len(snapshots), len(index)
         for name in self.vault.damaged_snapshots:
             self._problem(f"snapshots/{name}", _("A restore point cannot be read."))
         self._config_and_keys()
         sizes = self._listing()
-        self._packs(index, sizes)
+        self._packs(sizes)
         self._trees(snapshots, index)
         if percent:
             self._data(sizes, percent)
@@ -188,9 +191,8 @@ class _Check:
         self.report.packs, self.report.bytes_stored = len(sizes), sum(sizes.values())
         return sizes
 
-    def _packs(self, index: Index, sizes: dict[bytes, int]) -> None:
+    def _packs(self, sizes: dict[bytes, int]) -> None:
         """Each pack that an index file names is there, and as long as its blobs want it to be."""
-        self.index_names = [n for n in self.files.names(index_files.KIND) if n not in index.damaged]
         known: set[bytes] = set()
         for pack in packs_in(self.files, self.index_names):
             known.add(pack.id)

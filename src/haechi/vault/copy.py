@@ -15,6 +15,7 @@ from haechi.events import SILENT, Reporter, Step
 from haechi.i18n import _
 from haechi.vault import fetching, references, snapshots
 from haechi.vault.index import Place
+from haechi.vault.looking import locked_if_possible
 from haechi.vault.packing import Kind
 from haechi.vault.references import FoundTree, Tally, walk_trees
 from haechi.vault.repository import Vault
@@ -52,7 +53,7 @@ def copy(
 
     Those that are damaged in the source are named in the Damaged that is raised when all others have arrived.
     """
-    with source.lock(exclusive=False), target.lock(exclusive=False) as lock:
+    with locked_if_possible(source, reporter), target.lock(exclusive=False) as lock:
         wanted = source.snapshots() if wanted is None else wanted
         report = CopyReport()
         there = {_identity(one): one for one in target.snapshots()}

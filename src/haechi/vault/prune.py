@@ -21,6 +21,7 @@ from haechi.vault.fetching import Reading
 from haechi.vault.files import Files
 from haechi.vault.inventory import listed_packs, packs_in
 from haechi.vault.locking import Lock
+from haechi.vault.looking import locked_if_possible
 from haechi.vault.packing import Blob, Pack, pack_key
 from haechi.vault.references import Tally
 from haechi.vault.repacking import Repacker
@@ -45,7 +46,7 @@ class PruneReport:
 
 def plan(vault: Vault, *, unused: float = UNUSED, reporter: Reporter = SILENT) -> PrunePlan:
     """What a prune would do. Raises Damaged when the vault is in no state to remove anything from it."""
-    with vault.lock(exclusive=False):
+    with locked_if_possible(vault, reporter):
         return Planner(vault, unused, reporter).plan()
 
 

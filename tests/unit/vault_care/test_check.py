@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 import pytest
 
-from haechi.errors import Damaged, HaechiError, UsageMistake
+from haechi.errors import Damaged, HaechiError, StoreRefused, UsageMistake
+from haechi.stores._base import Buffer, Entry
 from haechi.testing.memory_store import MemoryStore
 from haechi.vault.check import check, percent_of
 from haechi.vault.packing import Kind, pack_key
@@ -141,6 +142,43 @@ def test_half_an_index_file_is_told_from_a_damaged_one(vault: Vault, store: Memo
 def test_checking_waits_for_no_other_reader(vault: Vault) -> None:
     with vault.lock(exclusive=False):
         assert check(again(vault)).healthy
+
+
+def test_a_backup_while_we_look_is_no_damage(vault: Vault, store: MemoryStore) -> None:
+    """Whatever is listed first, a pack is never missed that came a moment later."""
+
+    class Busy(MemoryStore):
+        """Somebody stores another restore point after every listing."""
+
+        def list(self, prefix: str = "") -> Iterator[Entry]:
+            found = list(super().list(prefix))
+            if prefix != "locks/":
+                quiet = MemoryStore()
+                quiet.objects = self.objects
+                with suppress(HaechiError):
+                    backup(
+                        again(vault, quiet), {f"/{len(self.objects)}": bytes([len(self.objects) % 256]) * 900}
+                    )
+            return iter(found)
+
+    busy = Busy()
+    busy.objects.update(store.objects)
+    for depth in ("structure", "all"):
+        before = len(busy.objects)
+        report = check(again(vault, busy), depth=depth)
+        assert report.healthy, report.problems
+        assert len(busy.objects) > before
+
+
+def test_a_read_only_storage_can_be_checked(vault: Vault, store: MemoryStore) -> None:
+    class ReadOnly(MemoryStore):
+        def put(self, key: str, data: Buffer | Iterable[Buffer], *, replace: bool = False) -> None:
+            raise StoreRefused("read-only")
+
+    frozen = ReadOnly()
+    frozen.objects = store.objects
+    report = check(again(vault, frozen), depth="all")
+    assert report.healthy and report.snapshots == 3
 
 
 @pytest.mark.parametrize("depth", ["deep", "-1", "101%", 1000.0, ""])

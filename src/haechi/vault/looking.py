@@ -1,0 +1,24 @@
+"""A shared lock for those who only read, where the storage lets them write one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from haechi.errors import StoreRefused
+from haechi.events import Reporter
+from haechi.i18n import _
+from haechi.vault.repository import Vault
+
+
+@contextmanager
+def locked_if_possible(vault: Vault, reporter: Reporter) -> Iterator[None]:
+    """Keep others from pruning meanwhile. A storage that refuses the lock is read without: that harms nothing."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(vault.lock(exclusive=False))
+        except StoreRefused:
+            reporter.note(
+                _("{store} cannot be written, so it is read without a lock.").format(store=vault.store.url)
+            )
+        yield
