@@ -24,6 +24,8 @@ def test_only_what_is_used(tmp_path: Path) -> None:
     loaded = set(done.stdout.split())
     assert "haechi.sources.postgresql" in loaded
     assert loaded & HEAVY == set()
-    assert not loaded & {f"haechi.{room}" for room in ("app", "operations", "cli", "vault", "journal.book")}
+    assert not loaded & {
+        f"haechi.{room}" for room in ("app", "operations.backup", "cli", "vault", "journal.book")
+    }
     assert not loaded & {f"haechi.stores.{kind}" for kind in ("rclone", "rest")}
     assert not loaded & {f"haechi.sources.{kind}" for kind in ("files", "command", "mongodb", "bucket")}
