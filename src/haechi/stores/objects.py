@@ -44,6 +44,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _FULL = re.compile(r"InsufficientStorage|QuotaExceeded|StorageFull|no free volumes", re.I)
 _REFUSED = re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch")
 _TRY_AGAIN = (408, 425, 429)
+_PASSING = re.compile(r"RequestTimeout|SlowDown|InternalError|OperationAborted")
 _RANGE = re.compile(r"\b416\b|InvalidRange|range", re.I)
 
 
@@ -255,7 +256,7 @@ class Objects:
             return StoreFull(_("{store} is full: {reason}").format(**about), detail=said)
         refused = isinstance(problem, theirs.PermissionDeniedError | theirs.UnauthenticatedError)
         refused |= 400 <= status < 500 and status not in _TRY_AGAIN
-        if refused or _REFUSED.search(said):
+        if (refused or _REFUSED.search(said)) and not _PASSING.search(said):
             return StoreRefused(
                 _("{store} refuses “{key}”: {reason}").format(key=key, **about),
                 hint=_("Check the keys and what they may do; locked objects cannot be changed by anybody."),
