@@ -12,8 +12,6 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-import zstandard
-
 from haechi.errors import AlreadyThere
 from haechi.stores._base import Store
 from haechi.vault import index_files
@@ -21,22 +19,12 @@ from haechi.vault.files import Files
 from haechi.vault.index import Index
 from haechi.vault.packing import Kind, OpenPack, Pack, pack_key
 from haechi.vault.sealing import SealingKey
+from haechi.vault.squeezing import Squeezer
 from haechi.vault.workers import Workers
 
-# Level 1 was faster and smaller than level 3 on database dumps cut at 1 MiB.
-LEVEL = 1
-_TREE_LEVEL = 3
 _OPEN_PACKS = {Kind.DATA: 2, Kind.TREE: 1}
 _UPLOADS = 2
 _Sealed = tuple[bytes, bytes, int]  # id, sealed bytes, length before compression
-
-
-class _Compressors(threading.local):
-    def __init__(self) -> None:
-        self.by_kind = {
-            Kind.DATA: zstandard.ZstdCompressor(level=LEVEL),
-            Kind.TREE: zstandard.ZstdCompressor(level=_TREE_LEVEL),
-        }
 
 
 class Shelf:
@@ -49,7 +37,7 @@ class Shelf:
         self._store: Store = files.store
         self._key: SealingKey = files.key
         self._compress = files.version >= 2
-        self._compressors = _Compressors()
+        self._squeezer = Squeezer()
         self._lock = threading.Lock()
         self._coming: set[tuple[Kind, bytes]] = set()  # blobs that are promised but in no index yet
         self._open: dict[Kind, list[OpenPack]] = {kind: [] for kind in Kind}
@@ -110,12 +98,7 @@ class Shelf:
         seal = self._key.seal
         if not self._compress:
             return [(blob, seal(plain), 0) for blob, plain in blobs]
-        compressor = self._compressors.by_kind[kind]
-        if len(blobs) == 1:
-            smaller = [compressor.compress(blobs[0][1])]
-        else:
-            together = compressor.multi_compress_to_buffer([plain for _id, plain in blobs])
-            smaller = [together[number].tobytes() for number in range(len(together))]
+        smaller = self._squeezer.many(kind, [plain for _id, plain in blobs])
         return [
             # What does not shrink is kept as it is: version 2 allows both.
             (blob, seal(small), len(plain)) if len(small) < len(plain) else (blob, seal(plain), 0)

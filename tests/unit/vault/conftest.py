@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from haechi.credentials import Secret
 from haechi.stores.local import Local
 from haechi.vault import keys
 from haechi.vault.repository import Vault
+
+settings.register_profile("vault", deadline=None)  # other tests run on the same cores
+settings.load_profile("vault")
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ def test_what_is_kept_comes_back(vault: Vault) -> None:
 
 
 @given(st.binary(max_size=50_000), st.integers(1, 20_000))
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_come_back_however_they_arrive(vault: Vault, data: bytes, piece: int) -> None:
     class Dripping(io.RawIOBase):
         def __init__(self) -> None:
