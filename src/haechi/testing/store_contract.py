@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from haechi import clock
-from haechi.errors import AlreadyThere, HaechiError, NotThere, StoreRefused, UsageMistake
+from haechi.errors import AlreadyThere, HaechiError, NotThere, StoreRefused, StoreUnavailable, UsageMistake
 from haechi.i18n import _
 from haechi.stores._base import Buffer, Store
 
@@ -85,7 +85,8 @@ CASES: list[Case] = []
 
 
 def try_store(store: Store, cases: Iterable[Case] | None = None) -> Iterator[Result]:
-    """Run the suite, case by case."""
+    """Run the suite, case by case. Raises StoreUnavailable when nothing answers from the beginning."""
+    answered = False
     for case in CASES if cases is None else cases:
         trial = Trial(store)
         began = clock.monotonic()
@@ -95,9 +96,14 @@ def try_store(store: Store, cases: Iterable[Case] | None = None) -> Iterator[Res
         except NotOffered as problem:
             verdict, reason = "not-offered", str(problem)
         except (ContractBroken, HaechiError) as problem:
+            if isinstance(problem, StoreUnavailable) and not answered:
+                raise
             verdict, reason = "failed", str(problem)
-        finally:
+        except BaseException:  # Ctrl-C, above all
             trial.tidy()
+            raise
+        answered = True
+        trial.tidy()
         yield Result(case.name, verdict, reason, clock.monotonic() - began)
 
 
