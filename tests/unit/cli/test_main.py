@@ -116,7 +116,7 @@ def test_what_was_mistyped_is_answered_with_what_was_meant(
 
 
 def test_help_may_be_asked_for_in_words(haechi: Haechi) -> None:
-    assert haechi("help").out == haechi("--help").out == haechi().out
+    assert haechi("help").out == haechi("--help").out == haechi("-h").out == haechi().out
     assert haechi("help", "journal", "list").out == haechi("journal", "list", "--help").out
 
 
