@@ -1,0 +1,235 @@
+"""PostgreSQL: whole commands against what most teams run, on a database whose dump is over a gigabyte.
+
+The limit is what pg_dump itself takes into /dev/null; nobody who uses it can be faster.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench._base import Comparison
+from haechi.sources._postgresql import embedded
+
+_HAECHI = str(Path(sys.executable).with_name("haechi"))
+_BINDIR = Path(
+    "/usr/lib/postgresql/15/bin"
+)  # the version that teams have, and pg_dump's figures are known of
+_ROWS, _QUICK_ROWS = 6_500_000, 400_000
+_TABLES = """
+create table customer (id int primary key, name text, email text, since timestamptz);
+create table orders (id bigint primary key, customer int, at timestamptz, amount numeric(12, 2), status text,
+                     note text);
+create index on orders (customer);
+create index on orders (at);
+insert into customer select i, md5(i::text), md5((i * 7)::text) || '@example.com',
+       '2020-01-01'::timestamptz + i * interval '1 minute' from generate_series(1, 200000) i;
+"""
+_FILL = """
+insert into orders select i, 1 + (i::bigint * 7919) % 200000, '2024-01-01'::timestamptz + i * interval '7 seconds',
+       (hashint4(i) & 1048575) / 100.0, (array['new', 'paid', 'sent', 'done'])[1 + i % 4],
+       md5(i::text) || ' ' || md5((i / 3)::text) || ' order of customer, please deliver before noon'
+from generate_series({first}, {last}) i;
+analyze;
+"""
+
+
+@dataclass
+class Ground:
+    """A filled database and a plan for it."""
+
+    server: embedded.EmbeddedServer
+    work: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        key = {
+            "HAECHI_STATE": str(self.work / "state"),
+            "RESTIC_PASSWORD": "benchmark",
+            "HAECHI_KEY": "benchmark",
+        }
+        return {**os.environ, **self.server.environment, **key, "TMPDIR": str(self.work)}
+
+    def run(self, *argv: object) -> None:
+        subprocess.run([str(a) for a in argv], env=self.env, stdout=subprocess.DEVNULL, check=True)
+
+    def pipe(self, *commands: tuple[object, ...], into: Path | None = None) -> None:
+        """Programs behind each other; each must end well."""
+        children: list[subprocess.Popen[bytes]] = []
+        with (into or Path(os.devnull)).open("wb") as last:
+            for number, argv in enumerate(commands):
+                out = last if number == len(commands) - 1 else subprocess.PIPE
+                given = children[-1].stdout if children else None
+                children.append(
+                    subprocess.Popen([str(a) for a in argv], env=self.env, stdin=given, stdout=out)
+                )
+                if given:
+                    given.close()
+            if any(status for status in [child.wait() for child in children]):
+                raise RuntimeError(f"failed: {commands}")
+
+    def haechi(self, *argv: object) -> None:
+        self.run(_HAECHI, "--plan", self.work / "haechi.toml", "--yes", "--quiet", *argv)
+
+    def psql(self, sql: str, database: str = "shop") -> None:
+        self.run(_BINDIR / "psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql)
+
+    @property
+    def pg_dump(self) -> tuple[object, ...]:
+        return (_BINDIR / "pg_dump", "shop")
+
+    def no_vault(self) -> None:
+        for name in ("vault", "state", "restic"):
+            shutil.rmtree(self.work / name, ignore_errors=True)
+        self.haechi("vault", "init", "main")
+        if shutil.which("restic"):
+            self.run("restic", "-q", "-r", self.work / "restic", "init")
+
+    def plan(self) -> None:
+        url = self.server.url_of("shop")
+        (self.work / "haechi.toml").write_text(
+            f"""
+            [plan]
+            name = "bench"
+            timezone = "UTC"
+            [vault.main]
+            url = "{self.work}/vault"
+            key = {{ env = "HAECHI_KEY" }}
+            [archive.plain]
+            url = "{self.work}/archive"
+            layout = "{{service}}_{{time:%Y%m%d_%H%M%S}}.sql.gz"
+            [service.vaulted]
+            source = "postgresql"
+            url = "{url}"
+            bindir = "{_BINDIR}"
+            to = ["vault.main"]
+            [service.archived]
+            source = "postgresql"
+            url = "{url}"
+            bindir = "{_BINDIR}"
+            format = "plain"
+            to = ["archive.plain"]
+            """
+        )
+
+
+def comparisons(quick: bool, work: Path) -> Iterable[Comparison]:
+    rows = _QUICK_ROWS if quick else _ROWS
+    with embedded.start_embedded(work / "server", bindir=_BINDIR) as server:
+        ground = Ground(server, work)
+        ground.psql("create database shop", "postgres")
+        ground.psql(_TABLES)
+        ground.psql(_FILL.format(first=1, last=rows))
+        ground.plan()
+        yield from _archive(ground)
+        yield from _vault(ground, rows)
+        yield from _restore(ground)
+
+
+def _archive(ground: Ground) -> Iterable[Comparison]:
+    gzipped = ground.work / "gzip.sql.gz"
+
+    def limit() -> None:
+        ground.pipe(ground.pg_dump)
+
+    def gzip() -> None:
+        ground.pipe(ground.pg_dump, ("gzip",), into=gzipped)
+
+    def ours() -> None:
+        shutil.rmtree(ground.work / "archive", ignore_errors=True)
+        ground.haechi("backup", "archived", "--no-prune")
+
+    yield Comparison("dump to .sql.gz, pg_dump | gzip", ours, 1 / 4.5, theirs=gzip, limit=limit)
+    yield Comparison("dump to .sql.gz, the limit", ours, 1.4, limit=limit)
+    gzip()
+    ours()
+    yield Comparison(
+        "size of the .sql.gz",
+        lambda: max(path.stat().st_size for path in (ground.work / "archive").rglob("*.sql.gz")) / 1e6,
+        1.02,
+        theirs=lambda: gzipped.stat().st_size / 1e6,
+        unit="MB",
+        runs=1,
+    )
+    yield Comparison("memory of it", lambda: _peak(ours), 300, unit="MiB", runs=1)
+
+
+def _vault(ground: Ground, rows: int) -> Iterable[Comparison]:
+    def ours() -> None:
+        ground.haechi("backup", "vaulted", "--no-prune")
+
+    def restic() -> None:
+        ground.pipe(ground.pg_dump, ("restic", "-q", "-r", ground.work / "restic", "backup", "--stdin"))
+
+    def limit() -> None:
+        ground.pipe(ground.pg_dump)
+
+    theirs = restic if shutil.which("restic") else None
+    yield Comparison("dump into a new vault, restic", ours, 1 / 1.6, theirs, limit, before=ground.no_vault)
+    yield Comparison("dump into a new vault, the limit", ours, 1.5, limit=limit, before=ground.no_vault)
+    yield Comparison("memory of it", lambda: _peak(ours), 300, unit="MiB", runs=1, before=ground.no_vault)
+    ground.no_vault()
+    ours()
+    full = _size(ground.work / "vault")
+    ground.psql(_FILL.format(first=rows + 1, last=rows + rows // 20))
+
+    def stored() -> float:
+        before = _size(ground.work / "vault")
+        ours()
+        return (_size(ground.work / "vault") - before) / full
+
+    yield Comparison("stored again after 5 % appended, share", stored, 0.08, unit="", runs=1)
+    yield Comparison("dump again, the limit", ours, 1.25, limit=limit)
+
+
+def _restore(ground: Ground) -> Iterable[Comparison]:
+    dump = ground.work / "bare.dump"
+    ground.run(_BINDIR / "pg_dump", "-Fc", "-Z0", "-f", dump, "shop")
+
+    def clean() -> None:
+        ground.haechi("beside", "finish", "vaulted") if _beside(ground) else None
+        ground.psql("drop database if exists bare", "postgres")
+        ground.psql("create database bare template template0", "postgres")
+
+    def bare() -> None:
+        ground.run(_BINDIR / "pg_restore", "-j2", "-d", "bare", dump)
+
+    def ours() -> None:
+        ground.haechi("restore", "vaulted", "--jobs", 2)
+
+    yield Comparison("restore from the vault, pg_restore -j2 of a file", ours, 1.1, theirs=bare, before=clean)
+
+
+def _beside(ground: Ground) -> bool:
+    asked = [_BINDIR / "psql", "-XAtqd", "postgres", "-c", "select datname from pg_database"]
+    said = subprocess.run(asked, env=ground.env, capture_output=True, check=True).stdout
+    return b"__haechi_" in said
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def _peak(work: Callable[[], None]) -> float:
+    """The most memory that any program of this work held, in MiB: asked in a process of its own."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        import resource
+
+        try:
+            work()
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+            os.write(writer, str(peak).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        peak_kib = said.read()
+    os.waitpid(child, 0)
+    return int(peak_kib) / 1024
