@@ -50,7 +50,10 @@ def service(build: Callable[[], Service], name: str) -> list[Finding]:
 
     def look() -> Iterator[Finding]:
         probe = build().source.probe()
-        yield Finding(name, Health.GOOD, _("answers; version {version}").format(version=probe.version))
+        said = (
+            _("answers; version {version}").format(version=probe.version) if probe.version else _("answers")
+        )
+        yield Finding(name, Health.GOOD, said)
         for warning in probe.warnings:
             yield Finding(name, Health.WARNING, warning)
 

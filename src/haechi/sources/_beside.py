@@ -1,7 +1,8 @@
 """Files and directories that lie beside those they are to replace, and the exchange by rename.
 
 Their names say what they are, so that another process may go on another day: `media.haechi_20260128_120000` has
-come back, `media.part_…` is a part of it, `media.before_…` is what was replaced, `media.under-way_…` is not complete.
+come back, `media.part_…` holds single paths of it, `media.before_…` is what was replaced, and `media.under-way_…` is
+not complete.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from haechi.i18n import _
 
 RESTORED, PART, BEFORE, UNDER_WAY = "restored", "part", "before", "under way"
 _WORDS = {RESTORED: "haechi", PART: "part", BEFORE: "before", UNDER_WAY: "under-way"}
+_NAMED = re.compile(
+    r"(?P<of>.+)\.(?P<word>haechi|part|before|under-way)_(?P<time>\d{8}_\d{6}(?:-\d+)?)", re.DOTALL
+)
 _STATES = {word: state for state, word in _WORDS.items()}
 
 
@@ -37,22 +41,28 @@ class Beside:
         return str(self.path)
 
 
+def owner_of(path: Path) -> Path | None:
+    """What this lies beside; None if its name says nothing of the kind."""
+    match = _NAMED.fullmatch(path.name)
+    return path.with_name(match["of"]) if match else None
+
+
 def lying(paths: Sequence[Path]) -> list[Beside]:
     """What lies beside these, oldest first."""
     found = []
     for path in paths:
-        named = re.compile(re.escape(path.name) + r"\.(haechi|part|before|under-way)_(\d{8}_\d{6}(?:-\d+)?)")
         for other in path.parent.iterdir() if path.parent.is_dir() else ():
-            if match := named.fullmatch(other.name):
-                found.append(Beside(other, str(path), _STATES[match[1]], match[2]))
+            match = _NAMED.fullmatch(other.name)
+            if match and match["of"] == path.name:
+                found.append(Beside(other, str(path), _STATES[match["word"]], match["time"]))
     return sorted(found, key=lambda beside: beside.time)
 
 
-def fresh(path: Path, state: str) -> Path:
+def fresh(path: Path, state: str, avoid: Collection[Path] = ()) -> Path:
     """A name beside this path that nothing has yet."""
     stamp = f"{path.name}.{_WORDS[state]}_{clock.now():%Y%m%d_%H%M%S}"
     name, number = stamp, 2
-    while os.path.lexists(path.parent / name):
+    while os.path.lexists(path.parent / name) or path.parent / name in avoid:
         name, number = f"{stamp}-{number}", number + 1
     return path.parent / name
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, cast
+from typing import Annotated, BinaryIO, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -22,6 +22,7 @@ from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.process import BUFFER, Output, Running
+from haechi.sources import _target
 from haechi.sources._base import Capture, Comparison, Part, PartReader, Probe, Restored, Source, Wanted
 from haechi.sources._measured import Measured
 from haechi.sources._newfile import new_file
@@ -64,15 +65,12 @@ class Options(BaseModel):
     run_as: str | None = Field(None, description="System user in the place")
 
 
-class Target(BaseModel):
+class Target(_target.Target):
     """Where it comes back, if not through the load program in the service's place."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: Path | None = Field(None, description="A new file; one that is there is never replaced")
     at: str | None = Field(None, description="Another place for the load program, as in the plan")
     load: CommandLine | None = Field(None, description="Another program to read it")
-    checks: tuple[Any, ...] = Field((), description="Not looked at here")
 
 
 def build(name: str, options: Options, place: Place) -> Source:
@@ -122,7 +120,7 @@ class Command:
     def restore(
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
     ) -> Restored:
-        target = Target.model_validate(wanted.target)
+        target = Target.read(wanted.target)
         part = _the_one(parts, wanted)
         with (
             reporter.step(part.info.name, part.info.size or None) as step,

@@ -16,7 +16,7 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
-from haechi.sources import _beside
+from haechi.sources import _beside, _target
 from haechi.sources._base import Capture, Part, PartReader, Probe, Restored, Source, Tree, Wanted
 from haechi.sources._files.excludes import excluder
 from haechi.sources._files.listing import FirstLook
@@ -66,17 +66,14 @@ class Options(BaseModel):
     _octal = field_validator("mode")(_told_mode)
 
 
-class Target(BaseModel):
+class Target(_target.Target):
     """Where a restore goes, if not beside what is there."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     directory: Path | None = Field(
         None, description="A new directory for what comes back; several paths lie in it as below /"
     )
     owner: str | None = Field(None, description="As in the plan, for this time")
     mode: str | None = Field(None, description="As in the plan, for this time")
-    checks: tuple[Any, ...] = Field((), description="Not looked at here")
 
     _octal = field_validator("mode")(_told_mode)
 
@@ -123,7 +120,7 @@ class Files:
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
     ) -> Restored:
         self._only_here()
-        target = Target.model_validate(wanted.target)
+        target = Target.read(wanted.target)
         told = target.owner or self.options.owner, target.mode or self.options.mode
         return Restore(point, parts[PART], wanted, reporter, target.directory, *told).run()
 

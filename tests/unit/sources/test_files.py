@@ -116,7 +116,7 @@ def test_single_paths_come_back_beside_the_old_ones(tmp_path: Path) -> None:
     ground.back_up()
     wanted = (directory / "img" / "a.jpg").read_bytes()
     for copy in COPIES:
-        for asked in ("img/a.jpg", f"{directory}/img/deep"):
+        for asked in ("img/a.jpg", "media/img/a.jpg", f"{directory}/img/deep"):
             brought = ground.restore(copy, only=(asked,))
             (came,) = brought.restored.details["came_back"].values()
             assert ".part_" in came
@@ -125,6 +125,9 @@ def test_single_paths_come_back_beside_the_old_ones(tmp_path: Path) -> None:
             else:
                 assert [p.name for p in Path(came).iterdir()] == ["b.jpg"]
             assert brought.restored.details["partial"]
+            (lies,) = [b for b in _beside.lying([directory]) if b.state == "part"]
+            assert Path(came).is_relative_to(lies.path)
+            exchange.finish(ground.service, ground.desk, Reporter())
         for absent in ("img/none", "../etc/passwd", "/etc/passwd"):
             with pytest.raises(NotThere):
                 ground.restore(copy, only=(absent,))

@@ -18,7 +18,9 @@ commands = verbs()
 
 Names = Annotated[
     list[str] | None,
-    Argument(metavar="NAME", help=N_("Databases by the names that are in use; all if none is given.")),
+    Argument(
+        metavar="NAME", help=N_("Databases or paths by the names that are in use; all if none is given.")
+    ),
 ]
 
 

@@ -24,7 +24,7 @@ def command(
     service: Service,
     only: Annotated[
         list[str] | None,
-        Argument(metavar="PART", help=N_("Only this: a database, or database:schema.table.")),
+        Argument(metavar="PART", help=N_("Only this: a database, database:schema.table, or a path.")),
     ] = None,
     point: Point = "latest",
     where: Where = None,
@@ -33,7 +33,9 @@ def command(
         Option(
             "--to",
             metavar="KEY=VALUE",
-            help=N_("Somewhere else: url=…, at=docker:NAME, host=…, port=…, user=…, database=NAME."),
+            help=N_(
+                "Somewhere else: url=…, at=docker:NAME, host=…, port=…, user=…, database=NAME; directory=… or file=…."
+            ),
         ),
     ] = None,
     swap: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +64,11 @@ class Restore:
             refuse_old(self._directory)
         parent = (self._directory or Path(items[0].root)).parent
         self._demand_space(parent, items)
-        _beside.sweep([Path(item.path) for item in items])
+        _beside.sweep([self._directory or Path(item.root) for item in items])
         with ExitStack() as undo:
-            coming = {item: self._under_way(item, undo) for item in items}
+            coming: dict[Item, Path] = {}
+            for item in items:
+                coming[item] = self._under_way(item, undo, coming.values())
             try:
                 self._bring(coming)
             except OSError as problem:
@@ -79,10 +81,7 @@ class Restore:
         elif self._wanted.in_place and all(c.equal for c in compared):
             where = self._put_in_place(coming)
         else:
-            where = {
-                item: _beside.settle(path, Path(item.path), _beside.RESTORED if item.whole else _beside.PART)
-                for item, path in coming.items()
-            }
+            where = self._settle_beside(coming)
         return Restored(
             ", ".join(str(path) for path in where.values()),
             tuple(compared),
@@ -101,9 +100,7 @@ class Restore:
             return [Item(root, root) for root in self._trees]
         found = []
         for asked in self._wanted.only:
-            roots = [Path(root) for root in self._trees]
-            paths = [Path(asked)] if asked.startswith("/") else [root / asked for root in roots]
-            fitting = [Item(str(r), str(p)) for p in paths for r in roots if p.is_relative_to(r)]
+            fitting = self._fitting(asked)
             if len(fitting) != 1 or ".." in Path(asked).parts:
                 raise NotThere(
                     _("“{path}” is not in this restore point, or not in one place only.").format(path=asked),
@@ -113,6 +110,15 @@ class Restore:
                 )
             found += fitting
         return found
+
+    def _fitting(self, asked: str) -> list[Item]:
+        """`/srv/media/a`, or `media/a` where /srv/media is kept, or `a` where nothing else could be meant."""
+        roots = [Path(root) for root in self._trees]
+        named = [Item(str(r), str(p)) for r in roots if (p := r.parent / asked).is_relative_to(r)]
+        folders = [r for r in roots if self._trees[str(r)].get("directories", 1)]
+        if named or asked.startswith("/"):
+            return named
+        return [Item(str(r), str(r / asked)) for r in folders]
 
     def _demand_space(self, parent: Path, items: Sequence[Item]) -> None:
         needed = sum(self._trees[item.root].get("size", 0) for item in items if item.whole)
@@ -126,16 +132,14 @@ class Restore:
                 hint=_("Free some space there, or bring it back elsewhere: --to directory=PATH"),
             )
 
-    def _under_way(self, item: Item, undo: ExitStack) -> Path:
+    def _under_way(self, item: Item, undo: ExitStack, taken: Collection[Path]) -> Path:
         """A name that says it is not complete; it goes again unless all goes well."""
-        parent = Path(item.path).parent if self._directory is None else self._directory.parent
+        final = self._directory or Path(item.root)
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            path = _beside.fresh(parent / Path(item.path).name, _beside.UNDER_WAY)
-            path.mkdir(mode=0o700)  # takes the name, for what comes next to see
-            path.rmdir()
+            final.parent.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
-            raise explain(problem, parent) from None
+            raise explain(problem, final.parent) from None
+        path = _beside.fresh(final, _beside.UNDER_WAY, list(taken))
         undo.callback(_beside.remove, path)
         return path
 
@@ -182,6 +186,23 @@ class Restore:
         for item, path in coming.items():
             alone = len(coming) == 1 and path.is_dir()
             where[item] = self._directory if alone else self._directory / root_name(item.path)
+            where[item].parent.mkdir(parents=True, exist_ok=True)
+            path.rename(where[item])
+        return where
+
+    def _settle_beside(self, coming: dict[Item, Path]) -> dict[Item, Path]:
+        """A whole root bears the name that an exchange looks for. Single paths lie together in a directory beside
+        their root, not in it: they are no part of what is in use."""
+        where: dict[Item, Path] = {}
+        parts: dict[str, Path] = {}
+        for item, path in coming.items():
+            root = Path(item.root)
+            if item.whole:
+                where[item] = _beside.settle(path, root, _beside.RESTORED)
+                continue
+            if item.root not in parts:
+                parts[item.root] = _beside.fresh(root, _beside.PART)
+            where[item] = parts[item.root] / Path(item.path).relative_to(root)
             where[item].parent.mkdir(parents=True, exist_ok=True)
             path.rename(where[item])
         return where

@@ -1,0 +1,1 @@
+"""What the kind `sqlite` is made of."""

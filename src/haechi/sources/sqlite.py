@@ -1,0 +1,152 @@
+"""SQLite: database files, copied whole while others write to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from haechi import clock
+from haechi.errors import NotThere, UsageMistake
+from haechi.events import Reporter
+from haechi.i18n import _
+from haechi.model import RestorePoint
+from haechi.places._base import Place
+from haechi.sources import _beside, _target
+from haechi.sources._base import Capture, PartReader, Probe, Restored, Source, Wanted
+from haechi.sources._sqlite import capture, database, restore
+
+
+def _is_pattern(path: Path) -> bool:
+    return not set("*?[").isdisjoint(str(path))
+
+
+def _fitting(pattern: Path) -> list[Path]:
+    return list(Path("/").glob(str(pattern).lstrip("/")))
+
+
+class Options(BaseModel):
+    """The database files of one service."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    files: tuple[Path, ...] = Field(
+        min_length=1, description="Database files, or patterns such as “data/*.sqlite3”; relative to the plan"
+    )
+    staging: Path | None = Field(
+        None, description="Where the copies lie while they are read; they need as much space as the databases"
+    )
+
+    @field_validator("files", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("files")
+    @classmethod
+    def _beside_the_plan(cls, files: tuple[Path, ...], info: ValidationInfo) -> tuple[Path, ...]:
+        base = (info.context or {}).get("base") or Path()
+        return tuple((base / file.expanduser()).absolute() for file in files)
+
+
+class Target(_target.Target):
+    """Where a restore goes, if not beside the databases."""
+
+    directory: Path | None = Field(None, description="A directory for what comes back; no file is replaced")
+
+
+def build(name: str, options: Options, place: Place) -> Source:
+    return SQLite(name, options, place)
+
+
+def main_form(_options: Options) -> str:
+    """What archives must be able to hold."""
+    return capture.FORM
+
+
+class SQLite:
+    """Satisfies `Source` and `Exchangeable`."""
+
+    def __init__(self, name: str, options: Options, place: Place):
+        self.name = name
+        self.options = options
+        self.place = place
+
+    def files(self) -> list[Path]:
+        """Those that are there now. Raises NotThere when one that is named is not, or a pattern fits none."""
+        found: set[Path] = set()
+        for named in self.options.files:
+            if _is_pattern(named):
+                fitting = [path for path in _fitting(named) if database.looks_like_one(path)]
+            else:
+                fitting = [named] if named.is_file() else []
+            if not fitting:
+                raise NotThere(
+                    _("{path} is not there.").format(path=named), hint=_("Correct `files` in the plan.")
+                )
+            found |= {path.resolve() for path in fitting}
+        return sorted(path for path in found if _beside.owner_of(path) is None)
+
+    def known(self) -> list[Path]:
+        """Those that are there, and those that are gone: their names are known from the plan, or from what lies
+        beside."""
+        found: set[Path] = set()
+        for named in self.options.files:
+            if not _is_pattern(named):
+                found.add(named.resolve())
+                continue
+            for path in _fitting(named):
+                found.add((_beside.owner_of(path) or path).resolve())
+            for path in _fitting(named.with_name(f"{named.name}.*")):
+                if (of := _beside.owner_of(path)) is not None:
+                    found.add(of.resolve())
+        return sorted(found)
+
+    def probe(self) -> Probe:
+        self._only_here()
+        files = self.files()
+        for file in files:
+            database.read_only(file).close()
+        size = sum(file.stat().st_size for file in files)
+        return Probe(database.VERSION, size, {"databases": [str(file) for file in files]})
+
+    @contextmanager
+    def capture(self, reporter: Reporter) -> Iterator[Capture]:
+        self._only_here()
+        files = self.files()
+        moment = clock.now()
+        with capture.copies(files, self.options.staging, reporter) as copies:
+            yield Capture(
+                moment,
+                [copy.part for copy in copies],
+                lambda: {"databases": {c.name: c.facts for c in copies}},
+            )
+
+    def restore(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
+    ) -> Restored:
+        self._only_here()
+        return restore.restore(point, parts, wanted, Target.read(wanted.target).directory, reporter)
+
+    def lying_beside(self) -> Sequence[_beside.Beside]:
+        return _beside.lying(self.known())
+
+    def swap(self, name: str) -> str:
+        database.settle(Path(name))
+        return str(_beside.swap(Path(name)) or "")
+
+    def undo(self, name: str) -> str:
+        database.settle(Path(name))
+        return str(_beside.undo(Path(name)) or "")
+
+    def finish(self, name: str) -> Sequence[str]:
+        return _beside.finish(Path(name))
+
+    def _only_here(self) -> None:
+        if not self.place.is_local:
+            raise UsageMistake(
+                _("SQLite's files are read on this host only, not at {place}.").format(place=self.place.name),
+                hint=_("Run haechi there, where the files are."),
+            )
