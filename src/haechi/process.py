@@ -103,8 +103,10 @@ class Running:
             self._watch.start()
         if far:
             _write(self.stdin, far.prologue)
+        self._carrier: threading.Thread | None = None
         if pumped is not None:
-            threading.Thread(target=self._pump, args=(pumped,), daemon=True).start()
+            self._carrier = threading.Thread(target=self._pump, args=(pumped,), daemon=True)
+            self._carrier.start()
 
     @property
     def pid(self) -> int:
@@ -243,8 +245,15 @@ class Running:
         self._err.join(_LAST_WORDS)
         if self._watch:
             self._watch.cancel()
+        if self._carrier:
+            self._carrier.join(_LAST_WORDS)
+        # A number that a thread still uses must not become another file's under its hands.
+        busy = {
+            self._child.stdin: self._carrier is not None and self._carrier.is_alive(),
+            self._child.stderr: self._err.is_alive(),
+        }
         for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
-            if pipe:
+            if pipe and not busy.get(pipe):
                 with suppress(OSError):
                     pipe.close()
 
