@@ -119,8 +119,16 @@ class _Execution:
 
     def _staying(self) -> Tally:
         """What need not be moved although a pack that goes holds it, because one that stays does too. That copy is
-        read first: until now nobody knows that it is intact."""
+        read first: until now nobody knows that it is intact. A pack whose copy is damaged goes as well."""
+        while True:
+            stays, damaged = self._read_doubles()
+            if not damaged:
+                return stays
+            self.going |= damaged
+
+    def _read_doubles(self) -> tuple[Tally, set[bytes]]:
         doubles, stays = Tally(), Tally()
+        damaged = set()
         for pack in packs_in(self.files, self.names):
             if pack.id in self.going:
                 for blob in pack.blobs:
@@ -129,7 +137,9 @@ class _Execution:
         for content in fetching.contents(self.files, self._in_staying_packs(doubles)):
             if content.problem is None:
                 stays.add(content.blob.kind, content.blob.id)
-        return stays
+            else:
+                damaged.add(content.pack)
+        return stays, damaged
 
     def _in_staying_packs(self, wanted: Tally) -> Iterator[Reading]:
         for pack in packs_in(self.files, self.names):

@@ -203,6 +203,17 @@ def test_damage_heals_from_a_copy(vault: Vault, store: MemoryStore) -> None:
     assert everything(again(vault)) == whole
 
 
+def test_a_restore_points_own_record_comes_back_from_a_copy(vault: Vault, store: MemoryStore) -> None:
+    offsite = new_vault(MemoryStore())
+    copy(vault, offsite)
+    whole = everything(vault)
+    key = next(key for key in store.objects if key.startswith("snapshots/"))
+    store.objects[key] = store.objects[key][:-1] + b"x"
+    repair(again(vault), forget_unreadable=True)
+    assert copy(again(offsite), again(vault)).blobs == 0
+    assert everything(again(vault)) == whole and check(again(vault), depth="all").healthy
+
+
 def test_healing_says_what_nobody_holds(vault: Vault, store: MemoryStore) -> None:
     offsite = new_vault(MemoryStore())
     copy(vault, offsite, vault.snapshots()[:1])
