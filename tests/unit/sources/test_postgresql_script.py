@@ -131,6 +131,28 @@ GRANT CONNECT ON DATABASE shop TO x;
 \\unrestrict AAA
 
 --
+-- Database "x" dump
+--
+
+--
+-- PostgreSQL database dump
+--
+
+\\restrict BBB
+
+CREATE DATABASE x WITH TEMPLATE = template0;
+
+\\unrestrict BBB
+\\connect x
+\\restrict BBB
+
+--
+-- PostgreSQL database dump complete
+--
+
+\\unrestrict BBB
+
+--
 -- PostgreSQL database cluster dump complete
 --
 """

@@ -79,6 +79,7 @@ class Database:
     _snapshot: Mapping[str, Any] = field(default_factory=dict)
     _known: dict[str, Any] = field(default_factory=dict)
     _counting: threading.Thread | None = None
+    _leaving: bool = False
 
     @property
     def part(self) -> str:
@@ -87,6 +88,7 @@ class Database:
     def hold(self) -> None:
         """Take the snapshot."""
         session = self._session = self.stack.enter_context(self.server.session(self.name))
+        self.stack.callback(self._stop_counting)
         doing = _("Taking a snapshot of the database “{name}”").format(name=self.name)
         session.execute("begin isolation level repeatable read, read only", doing)
         self._snapshot = session.row(_SNAPSHOT, doing)
@@ -105,15 +107,23 @@ class Database:
         session.execute("rollback to savepoint counting", doing)
 
     def _begin_counting(self) -> None:
-        # A daemon: when the capture is left early, its session ends and with it this thread.
         self._counting = threading.Thread(target=self._count, daemon=True)
         self._counting.start()
+
+    def _stop_counting(self) -> None:
+        """When the capture is left early: before the session's pipes are closed under the thread that counts."""
+        if self._session and self._counting and self._counting.is_alive():
+            self._leaving = True
+            self._session.end()
+            self._counting.join()
 
     def _count(self) -> None:
         assert self._session
         try:
             self._known |= gather(self._session, self.options)
         except HaechiError as problem:
+            if self._leaving:
+                return
             # A backup without facts is worth more than none.
             self._known["problem"] = problem.message
             self.reporter.warn(

@@ -75,9 +75,12 @@ def _foreign(stream: BinaryIO) -> Iterator[tuple[str | None, bytes]]:
         # What stands before it tells the command from words in a function's body.
         if piece.startswith(_CONNECT) and before.startswith((b"\n", b"\\unrestrict ")):
             current, complete = connected(piece), False
-        elif not (complete and not piece.startswith(b"\\unrestrict")):
+        elif not complete:
             yield current if not _is_about_database(piece, current) else None, piece
-            complete = complete or piece.startswith(_COMPLETE)
+            complete = piece.startswith(_COMPLETE)
+        elif piece.startswith(b"\\unrestrict"):
+            yield current, piece
+            current = None  # what comes until the next \connect is that one's
         before = piece
 
 

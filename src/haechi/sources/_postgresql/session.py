@@ -60,6 +60,10 @@ class Session:
         self._turn = threading.Lock()
         self._end = f"haechi-{secrets.token_hex(8)}"
 
+    def end(self) -> None:
+        """Cut it off: whoever waits for an answer gets an error. What closes it afterwards disturbs nobody."""
+        self._running.end()
+
     def execute(self, sql: str, doing: str = "") -> list[bytes]:
         """Run one statement; gives back the lines that psql printed."""
         doing = doing or _("A query")
