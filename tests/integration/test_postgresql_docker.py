@@ -79,6 +79,7 @@ def test_the_server_outlives_our_programs(docker_client: Docker, container: str)
     asked = "select count(*) from pg_stat_activity where application_name = 'haechi'"
     while docker_client("exec", container, *_PSQL, "-c", asked) != "0" and time.monotonic() < until:
         time.sleep(0.1)
+    assert docker_client("exec", container, *_PSQL, "-c", asked) == "0"
     said = docker_client("logs", container)
     assert "ready to accept connections" in said
     assert "terminated by signal" not in said
