@@ -87,7 +87,14 @@ def test_attempts_and_patience_run_out(hurried: Hurried) -> None:
 def test_an_answer_is_not_questioned(hurried: Hurried) -> None:
     with pytest.raises(NotThere):
         Retrying(MemoryStore()).get("a")
+    with pytest.raises(StoreRefused):
+        list(Retrying(Forbidden()).list())
     assert hurried.naps == []
+
+
+class Forbidden(MemoryStore):
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        raise StoreRefused("not for you")
 
 
 def test_a_listing_that_breaks_off_is_completed_without_doubles(hurried: Hurried) -> None:
