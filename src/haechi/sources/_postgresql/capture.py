@@ -39,7 +39,10 @@ def capture(server: Server, names: Sequence[str], options: Options, reporter: Re
     """Hold the snapshots of these databases and offer their dumps."""
     with ExitStack() as stack:
         moment, token = clock.now(), secrets.token_hex(8)
-        databases = [Database(server, name, options, stack, reporter, token) for name in names]
+        # A script for one database goes where psql is told to go, as pg_dump's does: nobody who tries it out in
+        # another database shall find himself connected to the real one.
+        alone = len(names) == 1 and options.databases != "all" and not _wants_globals(options)
+        databases = [Database(server, name, options, stack, reporter, token, alone) for name in names]
         for database in databases[:_TOGETHER]:
             database.hold()
         parts = [Part(PartInfo(d.part, dump.FORMS[options.format]), d.open, d.size) for d in databases]
@@ -74,6 +77,7 @@ class Database:
     stack: ExitStack
     reporter: Reporter
     token: str
+    alone: bool = False
     size: int | None = None
     _session: Session | None = None
     _snapshot: Mapping[str, Any] = field(default_factory=dict)
@@ -136,7 +140,7 @@ class Database:
         if not self._session:
             self.hold()
         head = b""
-        if self.options.format == "plain" and self.options.what != "data":
+        if self.options.format == "plain" and self.options.what != "data" and not self.alone:
             head = plain.head(self.token, self.name, self._known["properties"], self.server.version)
         return dump.dump(
             self.server, self.name, self.options, self._snapshot["id"], self.stack, head, self._begun
