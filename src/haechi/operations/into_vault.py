@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from haechi.errors import Damaged
 from haechi.events import Reporter
+from haechi.fileio import explain
 from haechi.i18n import _
 from haechi.model import Copy, PartInfo, RestorePoint
 from haechi.retention import Decision
@@ -150,7 +151,12 @@ class _VaultIntake:
             if not root.is_dir():
                 directory, excluded = root.parent, partial(ne, root)
             at = f"/{info.name}{directory}"
-            report = self._writer.tree(directory, at=at, parent=parent, exclude=excluded, reporter=reporter)
+            try:
+                report = self._writer.tree(
+                    directory, at=at, parent=parent, exclude=excluded, reporter=reporter
+                )
+            except OSError as problem:
+                raise explain(problem, root) from None
             size += report.size
         return size
 

@@ -122,7 +122,8 @@ class Files:
         self._only_here()
         target = Target.read(wanted.target)
         told = target.owner or self.options.owner, target.mode or self.options.mode
-        return Restore(point, parts[PART], wanted, reporter, target.directory, *told).run()
+        part = parts.get(PART) or next(iter(parts.values()))
+        return Restore(point, part, wanted, reporter, target.directory, *told, self.roots).run()
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return _beside.lying(self.roots)

@@ -84,7 +84,10 @@ class SQLite:
                 fitting = [named] if named.is_file() else []
             if not fitting:
                 raise NotThere(
-                    _("{path} is not there.").format(path=named), hint=_("Correct `files` in the plan.")
+                    _("{path} is not there.").format(path=named),
+                    hint=_(
+                        "Correct the plan; if it was lost, bring it back: haechi restore, then haechi beside swap."
+                    ),
                 )
             found |= {path.resolve() for path in fitting}
         return sorted(path for path in found if _beside.owner_of(path) is None)

@@ -50,7 +50,7 @@ def install(root: Path, kind: str, source: Source, layout: str) -> Installation:
     vault = VaultDestination(
         "vault.main", Vault.create(open_store(str(root / "vault")), Secret("correct horse"))
     )
-    archive = Archive("archive.nas", open_store(str(root / "nas")), layout, zone=SEOUL)
+    archive = Archive("archive.nas", open_store(str(root / "nas")), layout, zone=SEOUL, service="it")
     desk = Desk(
         Journal.open(f"sqlite:///{root}/journal.sqlite"), root / "state", PlanRecord("[plan]\n", "digest")
     )

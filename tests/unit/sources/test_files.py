@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from haechi.errors import AccessRefused, AlreadyThere, Damaged, NotThere, StoreFull, UsageMistake
+from haechi.errors import (
+    AccessRefused,
+    AlreadyThere,
+    Damaged,
+    HaechiError,
+    NotThere,
+    StoreFull,
+    UsageMistake,
+)
 from haechi.events import Reporter
 from haechi.operations import exchange
 from haechi.places.local import LocalPlace
@@ -267,13 +275,16 @@ def test_what_changes_under_our_hands_is_named(tmp_path: Path, monkeypatch: pyte
                 (directory / "img" / "big.bin").write_bytes(b"torn")
                 (directory / "link").unlink()
                 (directory / "img" / "born.jpg").write_bytes(b"new")
+                Path(os.fsdecode(os.fsencode(directory) + b"/\xff\xfe.bin")).write_bytes(
+                    b"changed, and no text"
+                )
             yield piece
 
     monkeypatch.setattr(packing, "pack", meddling)
     heard = Heard()
     point = ground.back_up(Reporter(heard))
     (facts,) = point.facts["trees"].values()
-    assert facts["changed"] == ["img/big.bin", "img/born.jpg", "link"]
+    assert facts["changed"] == ["img/big.bin", "img/born.jpg", "link", "\\xff\\xfe.bin"]
     (line,) = [line for line in heard.lines if "changed" in line]
     assert str(directory / "img" / "big.bin") in line
     for copy in COPIES:
@@ -387,3 +398,44 @@ def test_elsewhere_is_told_so(tmp_path: Path) -> None:
         source.probe()
     with pytest.raises(ValueError, match="octal"):
         Options.model_validate({"paths": str(tmp_path), "mode": "u+x"})
+
+
+def test_a_second_name_alone_is_refused_and_no_proof_against_the_copy(tmp_path: Path) -> None:
+    ground, directory = media(tmp_path)
+    ground.back_up()
+    with pytest.raises(NotThere, match="another name of"):
+        ground.restore("archive.nas", only=("img/same.jpg",))
+    both = ground.restore("archive.nas", only=("img/same.jpg", "img/a.jpg")).restored
+    assert len(both.details["came_back"]) == 2
+    kept = ground.restore("vault.main", only=("img/same.jpg",)).restored.details["came_back"]
+    assert Path(kept[f"{directory}/img/same.jpg"]).read_bytes() == (directory / "img" / "a.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("base", ["/", ".."])
+def test_what_others_have_packed_comes_back(tmp_path: Path, base: str) -> None:
+    """As their scripts before us did: from the top, or from the directory above."""
+    ground, directory = media(tmp_path)
+    whole = shape(directory)
+    start = Path(base) if base == "/" else directory.parent
+    nas = tmp_path / "ground" / "nas"
+    nas.mkdir()
+    file = nas / "media_20250101_030000.tar.gz"
+    subprocess.run(["tar", "-czpf", file, "-C", start, directory.relative_to(start)], check=True)
+    shutil.rmtree(directory)
+    brought = ground.restore("archive.nas")
+    assert not brought.restored.comparisons
+    exchange.swap(ground.service, ground.desk, Reporter())
+    assert shape(directory) == whole
+
+
+def test_a_directory_that_cannot_be_walked_is_an_error_with_a_next_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground, _directory = media(tmp_path)
+
+    def broken(_path: Any) -> Any:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "listdir", broken)
+    with pytest.raises(HaechiError, match="Input/output error"):
+        ground.back_up()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from haechi.errors import AccessRefused, NotThere
+from haechi.fileio import explain
 from haechi.i18n import _
 from haechi.sources._base import Comparison
 
@@ -105,6 +106,8 @@ def entries(root: Path, excluded: Excluded | None = None) -> Iterator[Entry]:
             continue
         except PermissionError:
             raise _refused(full) from None
+        except OSError as problem:
+            raise explain(problem, os.fsdecode(full)) from None
         yield entry
         for name in sorted(names, reverse=True):
             below = path + b"/" + name if path else name
@@ -146,7 +149,10 @@ class FirstLook:
     def _look(self, root: Path) -> None:
         if not root.exists():
             raise NotThere(
-                _("{path} is not there.").format(path=root), hint=_("Correct `paths` in the plan.")
+                _("{path} is not there.").format(path=root),
+                hint=_(
+                    "Correct the plan; if it was lost, bring it back: haechi restore, then haechi beside swap."
+                ),
             )
         for entry in entries(root, self._excluded):
             self.size += entry.found.st_size if entry.kind == "f" else 0
@@ -162,11 +168,11 @@ class FirstLook:
                 if entry is not None:
                     counts.take(entry)
                 else:
-                    here.append(os.fsdecode(path))
+                    here.append(shown(path))
             facts[str(root)] = {**counts.facts, "changed": here[:_NAMED]}
             if len(here) > _NAMED:
                 facts[str(root)] = {"changed": [], "too_many_changed": len(here)}
-            changed += [str(root / path) for path in here]
+            changed += [f"{root}/{path}" if path else str(root) for path in here]
         return facts, changed
 
 
@@ -196,6 +202,11 @@ def _next_before(kept: IO[bytes]) -> tuple[bytes, str] | None:
     return bytes.fromhex(path.decode()), state.decode()
 
 
+def shown(path: bytes) -> str:
+    """A name as facts can hold it, which are text."""
+    return path.decode("utf-8", "backslashreplace")
+
+
 def comparisons(root: str, facts: dict[str, Any], came_back: Path) -> list[Comparison]:
     """What came back, held against what was counted."""
     if "listing" not in facts:
@@ -205,10 +216,10 @@ def comparisons(root: str, facts: dict[str, Any], came_back: Path) -> list[Compa
 
 
 def counted(root: Path, without: Collection[str] = ()) -> dict[str, Any]:
-    passed = {os.fsencode(path) for path in without}
+    passed = set(without)
     counts = Counts()
     for entry in entries(root):
-        if entry.path not in passed:
+        if not passed or shown(entry.path) not in passed:
             counts.take(entry)
     return counts.facts
 

@@ -50,8 +50,11 @@ class Restore:
         directory: Path | None,
         owner: str | None,
         mode: str | None,
+        roots: Sequence[Path],
     ):
-        self._trees: dict[str, Any] = dict(point.facts.get("trees", {}))
+        # Of other people's archives nothing is known: what the plan names now is looked for in them.
+        self._foreign = "trees" not in point.facts
+        self._trees: dict[str, Any] = dict(point.facts.get("trees") or {str(root): {} for root in roots})
         self._part = part
         self._wanted = wanted
         self._reporter = reporter
@@ -162,6 +165,8 @@ class Restore:
 
     def _unpack(self, coming: dict[Item, Path]) -> list[str]:
         names = {root_name(item.path): path for item, path in coming.items()}
+        if self._foreign:  # made where they lie, not from the top: `tar -C /srv -c media`
+            names |= {str(Path(i.path).relative_to(Path(i.root).parent)): path for i, path in coming.items()}
 
         def place(name: str) -> Path | None:
             """Members outside are passed over: in other people's archives lie directories above, too."""

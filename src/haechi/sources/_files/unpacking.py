@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from haechi.errors import Damaged
+from haechi.errors import Damaged, NotThere
 from haechi.events import Step
 from haechi.i18n import _
 
@@ -36,8 +36,10 @@ def unpack(stream: BinaryIO, place: Place, step: Step) -> list[str]:
                     _directory(path)
                     directories.append((path, member))
                     continue
+                if member.islnk() and place(_safe(member.linkname)) is None:
+                    raise _needs_other(member)
                 _create(tar, member, path, made)
-                made[member.name] = path
+                made[_safe(member.name)] = path
                 step.advance(member.size)
                 if not member.islnk():
                     complaints += _dress(path, member)
@@ -63,11 +65,12 @@ def _create(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, made: dic
     elif member.issym():
         path.symlink_to(member.linkname)
     elif member.islnk():
-        if member.linkname not in made:
+        first = made.get(_safe(member.linkname))
+        if first is None:
             raise Damaged(
                 _("{path} is a link to a file that is not in the archive.").format(path=member.name)
             )
-        os.link(made[member.linkname], path, follow_symlinks=False)
+        os.link(first, path, follow_symlinks=False)
     elif member.isfifo():
         os.mkfifo(path, 0o600)
     elif member.ischr() or member.isblk():
@@ -116,6 +119,13 @@ def _safe(name: str) -> str:
     if ".." in parts:
         raise _leads_out(name)
     return "/".join(parts)
+
+
+def _needs_other(member: tarfile.TarInfo) -> NotThere:
+    return NotThere(
+        _("{path} is another name of {other}.").format(path=member.name, other=member.linkname),
+        hint=_("Ask for that one, or for both."),
+    )
 
 
 def _leads_out(name: str) -> Damaged:
