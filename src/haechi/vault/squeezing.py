@@ -34,7 +34,7 @@ class Squeezer:
     def __init__(self) -> None:
         self._compressors = _Compressors()
         self._chunks = 0
-        self._thorough = False
+        self._thorough = True  # until the first trial is over
 
     def one(self, kind: Kind, plain: bytes) -> bytes:
         compressors = self._compressors

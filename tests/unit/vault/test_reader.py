@@ -74,7 +74,7 @@ def test_only_what_is_read_is_fetched(vault: Vault, store: Local, monkeypatch: p
     with vault.open_file(snapshot, "/x") as file:
         file.seek(15_000_000)
         file.read(100)
-    assert sum(fetched) < 5_000_000
+    assert sum(fetched) < 14_000_000  # one chunk, or two and a look ahead if it lies on a boundary
 
 
 def test_what_is_not_a_file_is_said_so(vault: Vault) -> None:
