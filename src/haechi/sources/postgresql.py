@@ -44,9 +44,9 @@ Of several versions of pg_dump the nearest to the server is used that is not old
 | `facts` | what is counted for comparison: `"sampled"` (default), `"full"`, `"counts"`, `"none"` |
 
 Dumps are not compressed by pg_dump: the vault and the archive do that better, and a vault finds in them what it has
-already. Several plain dumps one after another are still one script, as pg_dumpall writes it: it makes the databases and
-connects to each. The plain dump of one named database connects nowhere by itself: it goes into whichever database psql
-is told, `gunzip -c backup.sql.gz | psql -d somewhere_else`.
+already. Several plain dumps one after another are still one script, as pg_dumpall writes it: it makes the databases
+and connects to each. The plain dump of one named database connects nowhere by itself: it goes into whichever
+database psql is told, `gunzip -c backup.sql.gz | psql -d somewhere_else`.
 
 All databases are dumped as of one moment (with more than twenty, the first twenty), each under a snapshot of its
 own. A dump that breaks off is an error and is tried again from its beginning. So is a dump that meets a table which
