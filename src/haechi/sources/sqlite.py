@@ -131,21 +131,28 @@ class SQLite:
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
     ) -> Restored:
         self._only_here()
-        return restore.restore(point, parts, wanted, Target.read(wanted.target).directory, reporter)
+        known = point.facts.get("databases") or restore.guessed(parts, self.known())
+        directory = Target.read(wanted.target).directory
+        return restore.restore(known, parts, wanted, directory, reporter)
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return _beside.lying(self.known())
 
     def swap(self, name: str) -> str:
-        database.settle(Path(name))
+        self._settle(Path(name))
         return str(_beside.swap(Path(name)) or "")
 
     def undo(self, name: str) -> str:
-        database.settle(Path(name))
+        self._settle(Path(name))
         return str(_beside.undo(Path(name)) or "")
 
     def finish(self, name: str) -> Sequence[str]:
         return _beside.finish(Path(name))
+
+    def _settle(self, path: Path) -> None:
+        """Also those beside: somebody may have looked into them."""
+        for one in (path, *(beside.path for beside in _beside.lying([path]))):
+            database.settle(one)
 
     def _only_here(self) -> None:
         if not self.place.is_local:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import sqlite3
 import subprocess
@@ -198,3 +199,22 @@ def test_what_is_missing_or_elsewhere_is_told_so(tmp_path: Path) -> None:
     source = SQLite("it", Options.model_validate({"files": "/x.db"}), open_place("docker:web"))
     with pytest.raises(UsageMistake, match="on this host only"):
         source.probe()
+
+
+def test_what_others_have_copied_comes_back(tmp_path: Path) -> None:
+    shop = tmp_path / "shop.db"
+    fill(shop)
+    it = ground(tmp_path, shop)
+    nas = tmp_path / "ground" / "nas"
+    nas.mkdir()
+    (nas / "shop.db_20250101_030000.gz").write_bytes(gzip.compress(shop.read_bytes()))
+    shop.unlink()
+    assert not it.restore("archive.nas").restored.comparisons
+    with closing(sqlite3.connect(next(tmp_path.glob("shop.db.haechi_*")))) as looked:
+        looked.execute("pragma journal_mode = wal")
+        looked.execute("insert into empty values (1)")
+        looked.commit()
+        with pytest.raises(HaechiError, match="in use"):
+            exchange.swap(it.service, it.desk, SILENT)
+    exchange.swap(it.service, it.desk, SILENT)
+    assert count(shop) == 500

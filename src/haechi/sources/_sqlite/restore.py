@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from haechi.errors import NotThere
 from haechi.events import Reporter
 from haechi.fileio import explain
 from haechi.i18n import _
-from haechi.model import RestorePoint
 from haechi.process import BUFFER
 from haechi.sources import _beside
 from haechi.sources._base import Comparison, PartReader, Restored, Wanted
@@ -24,13 +23,12 @@ _COMPARED = ("pages", "page_size", "user_version", "integrity", "rows")
 
 
 def restore(
-    point: RestorePoint,
+    known: Mapping[str, Any],
     parts: Mapping[str, PartReader],
     wanted: Wanted,
     directory: Path | None,
     reporter: Reporter,
 ) -> Restored:
-    known: Mapping[str, Any] = point.facts.get("databases", {})
     coming: dict[str, Path] = {}
     compared: list[Comparison] = []
     with ExitStack() as undo:
@@ -69,6 +67,20 @@ def restore(
             "partial": bool(wanted.only),
         },
     )
+
+
+def guessed(parts: Mapping[str, PartReader], files: Sequence[Path]) -> dict[str, Any]:
+    """Of other people's copies nothing is known: they are for the files of the plan that are called so."""
+    fitting = {part: [file for file in files if file.name == part] for part in parts}
+    if len(parts) == len(files) == 1:
+        fitting = {part: list(files) for part in parts}
+    found = {part: {"path": str(some[0])} for part, some in fitting.items() if len(some) == 1}
+    if len(found) < len(parts):
+        raise NotThere(
+            _("The plan names no file for {names}.").format(names=", ".join(sorted(set(parts) - set(found)))),
+            hint=_("Name it under `files` in the plan."),
+        )
+    return found
 
 
 def _chosen(parts: Mapping[str, PartReader], known: Mapping[str, Any], wanted: Wanted) -> list[str]:
