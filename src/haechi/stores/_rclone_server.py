@@ -28,15 +28,22 @@ _LAST_BREATH = 1.0
 _ANSWER = 3600.0  # it has deadlines of its own towards the remote; ours only ends a hang
 _PASSWORD = re.compile(r"^pass$|password|_pass$")
 
-# Ends the program when the pipe to us closes, which it does even when we are killed.
+# Ends the program when the pipe to us closes, which it does even when we are killed, and takes its socket away.
 _LEASH = """
 import os, signal, sys, threading
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+directory, *program = sys.argv[1:]
+child = os.posix_spawn(program[0], program, os.environ)
 def watch():
     os.read(0, 1)
     os.kill(child, signal.SIGKILL)
 threading.Thread(target=watch, daemon=True).start()
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255
+for path, remove in ((directory + "/rc", os.unlink), (directory, os.rmdir)):
+    try:
+        remove(path)
+    except OSError:
+        pass
+sys.exit(status)
 """
 
 
@@ -96,7 +103,7 @@ class RcloneServer:
         socket = directory / "rc"
         running = self._running = self._stack.enter_context(
             process.start(
-                [sys.executable, "-I", "-S", "-c", _LEASH, rclone, *self._arguments(socket)],
+                [sys.executable, "-I", "-S", "-c", _LEASH, str(directory), rclone, *self._arguments(socket)],
                 feed=True,
                 env=self._environment(rclone),
             )

@@ -14,7 +14,7 @@ import pytest
 
 from haechi.errors import NotThere, ProgramFailed, StoreFull, StoreRefused, StoreUnavailable, UsageMistake
 from haechi.stores._open import open_store
-from tests.servers import demand, free_port
+from tests.servers import demand, free_port, short_directory
 from tests.servers.rclone import serving_restic
 from tests.servers.seaweedfs import READER_KEY, READER_SECRET, SeaweedFS
 
@@ -189,11 +189,13 @@ def test_rclone_ends_with_us_however_we_end(tmp_path: Path) -> None:
         f"store = open_store('rclone:disk:{tmp_path}/v', {{'settings': {{'type': 'local'}}}})\n"
         "store.put('a', b'x')\nos.kill(os.getpid(), 9)\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=False)
-    until = time.monotonic() + 10
-    while _rclones(str(tmp_path)) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert _rclones(str(tmp_path)) == []
+    with short_directory("leash") as temporary:
+        environment = {**os.environ, "TMPDIR": str(temporary)}
+        subprocess.run([sys.executable, "-c", script], check=False, env=environment)
+        until = time.monotonic() + 10
+        while (_rclones(str(tmp_path)) or list(temporary.iterdir())) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert _rclones(str(tmp_path)) == [] and list(temporary.iterdir()) == []
 
 
 def _rclones(about: str) -> list[str]:
