@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from haechi import clock
 from haechi.errors import NotThere, UsageMistake
@@ -305,7 +305,8 @@ class Journal:
 
 def _upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
     """Insert, or replace what is not the key: in one statement, so that two processes cannot collide."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    # Only the dialect in use: PostgreSQL's takes longer to import than everything that a list does.
+    dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
     statement = dialect.insert(table).values(**values)
     keys = [column.name for column in table.primary_key]
     changed = {name: statement.excluded[name] for name in values if name not in keys}
