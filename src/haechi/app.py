@@ -68,7 +68,8 @@ class Home:
 
     @cached_property
     def desk(self) -> Desk:
-        return Desk(self.journal, self.state, PlanRecord(self.plan.text, self.plan.digest))
+        record = PlanRecord(self.plan.text, self.plan.digest)
+        return Desk(self.journal, self.state, record, parallel=self.plan.parallel)
 
     # -- services -----------------------------------------------------------------------------------------
 

@@ -69,6 +69,11 @@ class PartInfo:
     name: str
     form: str  # "pg-custom", "sql", "tar", "bson-archive", "bytes", ...
     size: int = 0
+    pages: int = 0  # a database file's page size: it changes in whole pages, so it deduplicates in them
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PartInfo:
+        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class RestorePoint:
         """Back from `as_dict`. Fields that a newer version added are passed over."""
         known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
         known["time"] = datetime.fromisoformat(known["time"])
-        known["parts"] = tuple(PartInfo(**part) for part in known.get("parts", ()))
+        known["parts"] = tuple(map(PartInfo.from_dict, known.get("parts", ())))
         known["copies"] = tuple(Copy(**copy) for copy in known.get("copies", ()))
         known["tags"] = tuple(known.get("tags", ()))
         return cls(**known)

@@ -365,6 +365,11 @@ def interrupt(number: int, _frame: FrameType | None = None) -> None:
     raise KeyboardInterrupt
 
 
+def interrupted() -> bool:
+    """Whether this process has been told to stop: what fails from then on is no reason to try again."""
+    return _interrupted
+
+
 def _input(stdin: BinaryIO | int | None, piped: bool) -> tuple[BinaryIO | int, BinaryIO | None]:
     """What to give the child as its input, and what must be carried into it from here."""
     if stdin is None:

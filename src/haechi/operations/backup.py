@@ -7,21 +7,25 @@ away does not fail the others.
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from haechi import clock
-from haechi.errors import HaechiError, PartlyDone
+from haechi import clock, process
+from haechi.errors import DeadlinePassed, HaechiError, PartlyDone
 from haechi.events import Reporter, Step
 from haechi.i18n import _
 from haechi.model import Outcome, PartInfo, Proof, ProofState, RestorePoint
 from haechi.operations import retain
 from haechi.operations.carrying import Counted, carry
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import Destination, Intake, TakesTrees
+from haechi.operations.destination import Destination, Intake, TakesSeveral, TakesTrees
 from haechi.operations.service import Service
 from haechi.sources._base import Capture, Part
+
+_PAUSES = (5, 30)  # seconds before a capture that broke off is begun anew
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def back_up(
     """Take one restore point. Raises if no destination got a copy; a partial success is told by the result."""
     with desk.alone_with(service.name), desk.run("backup", service.name, reporter) as entry:
         began = clock.monotonic()
-        taken = _take(service, desk, entry, tuple(tags))
+        taken = _take_patiently(service, desk, entry, tuple(tags))
         failed = {**taken.failed, **_look_again(service, entry, taken.point)}
         if len(failed) == len(service.destinations):
             raise next(iter(failed.values()))
@@ -63,13 +67,39 @@ def back_up(
         return replace(taken, failed=failed, expired=expired, seconds=clock.monotonic() - began)
 
 
-def _take(service: Service, desk: Desk, entry: Entry, tags: tuple[str, ...]) -> BackedUp:
+def _take_patiently(service: Service, desk: Desk, entry: Entry, tags: tuple[str, ...]) -> BackedUp:
+    """A capture that breaks off under way, as when a connection is lost, is begun anew: never spliced.
+
+    What fails before it has begun is told at once, to somebody who may be watching.
+    """
+    for pause in (*_PAUSES, None):
+        begun = threading.Event()
+        try:
+            return _take(service, desk, entry, tags, begun)
+        except DeadlinePassed:
+            raise
+        except HaechiError as problem:
+            if pause is None or not problem.retryable or not begun.is_set() or process.interrupted():
+                raise
+            entry.reporter.warn(
+                _("{service}: {reason} Beginning anew in {seconds} seconds.").format(
+                    service=service.name, reason=problem.message, seconds=pause
+                )
+            )
+            clock.sleep(pause)
+    raise AssertionError("the last try returns or raises")
+
+
+def _take(
+    service: Service, desk: Desk, entry: Entry, tags: tuple[str, ...], begun: threading.Event
+) -> BackedUp:
     reporter = entry.reporter
     with ExitStack() as stack:
         capture = stack.enter_context(service.source.capture(reporter))
         failed: dict[str, HaechiError] = {}
         intakes = _open_intakes(service.destinations, service.name, reporter, stack, failed)
-        parts = _carry_all(capture, intakes, reporter, failed)
+        begun.set()
+        parts = _carry_all(capture, intakes, reporter, failed, desk)
         with reporter.step(_("{service}: counting what was saved").format(service=service.name), unit=""):
             facts = capture.facts()
         point = RestorePoint(
@@ -111,20 +141,39 @@ def _open_intakes(
 
 
 def _carry_all(
-    capture: Capture, intakes: dict[str, Intake], reporter: Reporter, failed: dict[str, HaechiError]
+    capture: Capture,
+    intakes: dict[str, Intake],
+    reporter: Reporter,
+    failed: dict[str, HaechiError],
+    desk: Desk,
 ) -> list[PartInfo]:
-    """Every part to every intake; an intake that fails is out from then on."""
-    carried = []
-    for part in capture.parts:
-        with reporter.step(part.info.name, part.expected) as step:
-            size, lost = _carry_one(part, intakes, reporter.within(step), step)
-        for name, problem in lost.items():
-            failed[name] = problem
-            del intakes[name]
-        if not intakes:
-            raise next(iter(lost.values()))
-        carried.append(replace(part.info, size=size))
-    return carried
+    """Every part to every intake, several at once where all can; an intake that fails is out from then on."""
+    guard = threading.Lock()
+
+    def bring(part: Part) -> PartInfo:
+        with desk.slots, reporter.step(part.info.name, part.expected) as step:
+            with guard:
+                takers = dict(intakes)
+            size, lost = _carry_one(part, takers, reporter.within(step), step)
+        with guard:
+            for name, problem in lost.items():
+                failed.setdefault(name, problem)
+                intakes.pop(name, None)
+            if not intakes:
+                raise next(iter(failed.values()))
+        return replace(part.info, size=size)
+
+    several = all(isinstance(intake, TakesSeveral) and intake.side_by_side for intake in intakes.values())
+    if len(capture.parts) == 1 or not several:
+        return [bring(part) for part in capture.parts]
+    with ThreadPoolExecutor(desk.parallel, thread_name_prefix="part") as pool:
+        under_way = [pool.submit(bring, part) for part in capture.parts]
+        try:
+            return [one.result() for one in under_way]
+        except BaseException:
+            for one in under_way:
+                one.cancel()
+            raise
 
 
 def _carry_one(

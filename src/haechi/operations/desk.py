@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from haechi import process
 from haechi.errors import HaechiError, Interrupted, VaultLocked
 from haechi.events import Listener, Reporter
 from haechi.fileio import held_lock, private_directory
@@ -27,6 +30,12 @@ class Desk:
     state: Path
     plan: PlanRecord
     host: str = field(default_factory=socket.gethostname)
+    parallel: int = 2  # parts that are carried at once, of whatever services
+
+    @cached_property
+    def slots(self) -> threading.Semaphore:
+        """One for each part that may be on its way."""
+        return threading.BoundedSemaphore(self.parallel)
 
     @contextmanager
     def alone_with(self, service: str) -> Iterator[None]:
@@ -66,7 +75,8 @@ class Desk:
             entry.end(Outcome.INTERRUPTED)
             raise
         except HaechiError as problem:
-            entry.end(Outcome.FAILURE, problem.as_dict())
+            # A program that we ended ourselves fails, too; that is not what happened.
+            entry.end(Outcome.INTERRUPTED if process.interrupted() else Outcome.FAILURE, problem.as_dict())
             raise
         except BaseException as problem:
             entry.end(Outcome.FAILURE, {"code": "defect", "message": f"{type(problem).__name__}: {problem}"})

@@ -27,6 +27,14 @@ class Intake(Protocol):
 
 
 @runtime_checkable
+class TakesSeveral(Protocol):
+    """An ability of intakes: `part` may be called by several threads at once."""
+
+    @property
+    def side_by_side(self) -> bool: ...
+
+
+@runtime_checkable
 class TakesTrees(Protocol):
     """An ability of intakes: a tree is kept as a tree, and what has not changed is not read again."""
 

@@ -134,13 +134,15 @@ class VaultDestination:
 
 
 class _VaultIntake:
+    side_by_side = True
+
     def __init__(self, name: str, writer: Writer, parent: Callable[[], Snapshot | None]):
         self._name = name
         self._writer = writer
         self._parent = parent
 
     def part(self, info: PartInfo, stream: BinaryIO) -> None:
-        self._writer.stream(f"/{info.name}", stream)
+        self._writer.stream(f"/{info.name}", stream, pages=info.pages or None)
 
     def tree(self, info: PartInfo, tree: Tree, reporter: Reporter) -> int:
         """What lies at `/a/b` becomes `PART/a/b`."""

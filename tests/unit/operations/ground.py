@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ class Papers:
     state: dict[str, bytes]
     fail_in: str = ""
     problem: BaseException | None = None
+    failures: int = 1_000_000  # so many times; then it goes well
+    meeting: threading.Barrier | None = None  # where the streams wait for one another
     restored: dict[str, bytes] = field(default_factory=dict)
     captures: int = 0
 
@@ -65,8 +68,11 @@ class Papers:
         return Restored("memory", tuple(comparisons))
 
     def _open(self, name: str, data: bytes) -> Any:
-        if name != self.fail_in:
+        if self.meeting:
+            self.meeting.wait(20)
+        if name != self.fail_in or not self.failures:
             return io.BytesIO(data)
+        self.failures -= 1
         return _Failing(data, self.problem)
 
 

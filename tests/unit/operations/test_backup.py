@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from haechi.errors import Damaged, PartlyDone, SourceChanged, StoreUnavailable, VaultLocked
+from haechi.errors import AccessRefused, Damaged, PartlyDone, SourceChanged, StoreUnavailable, VaultLocked
 from haechi.events import SILENT
 from haechi.model import Keep, Outcome, ProofState
-from haechi.operations import listing, restore, retain, status, verify
+from haechi.operations import backup, listing, restore, retain, status, verify
 from haechi.operations.backup import back_up
 from haechi.operations.later import Later
 from haechi.sources._base import Wanted
@@ -18,7 +18,8 @@ from tests.unit.operations.ground import Ground, lay
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Ground:
+def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
+    monkeypatch.setattr(backup, "_PAUSES", (0, 0))
     return lay(tmp_path)
 
 
@@ -81,6 +82,38 @@ def test_a_source_that_breaks_off_leaves_nothing_that_counts(ground: Ground) -> 
     assert not ground.desk.journal.points()
     ground.source.fail_in = ""
     assert back_up(ground.service(), ground.desk, SILENT).point  # and nothing is left locked
+
+
+def test_what_breaks_off_under_way_is_begun_anew_and_never_spliced(ground: Ground) -> None:
+    ground.source.fail_in, ground.source.problem = "b.bin", SourceChanged("the server went away")
+    ground.source.failures = 2
+    done = back_up(ground.service(), ground.desk, SILENT)
+    assert ground.source.captures == 3, "each time a new capture, with a snapshot of its own"
+    assert [p.id for p in ground.vault.points()] == [done.point.id]
+    with ground.vault.open_part(ground.vault.points()[0], "b.bin") as stream:
+        assert stream.read() == ground.source.state["b.bin"]
+
+
+def test_what_will_not_get_better_is_told_at_once(ground: Ground) -> None:
+    ground.source.fail_in, ground.source.problem = "b.bin", AccessRefused("no")
+    with pytest.raises(AccessRefused):
+        back_up(ground.service(), ground.desk, SILENT)
+    assert ground.source.captures == 1
+
+
+def test_the_parts_of_a_service_are_carried_at_once(ground: Ground) -> None:
+    ground.source.meeting = threading.Barrier(2)  # neither comes to its end unless both are under way
+    back_up(ground.service(ground.vault), ground.desk, SILENT)
+    for name, data in ground.source.state.items():
+        with ground.vault.open_part(ground.vault.points()[0], name) as stream:
+            assert stream.read() == data
+
+
+def test_one_part_that_fails_fails_the_capture_whatever_the_others_do(ground: Ground) -> None:
+    ground.source.fail_in, ground.source.problem = "a.bin", AccessRefused("no")
+    with pytest.raises(AccessRefused):
+        back_up(ground.service(ground.vault), ground.desk, SILENT)
+    assert not ground.vault.points()
 
 
 def test_ctrl_c_leaves_nothing_that_counts(ground: Ground) -> None:

@@ -35,7 +35,8 @@ class Copied:
 
     @property
     def part(self) -> Part:
-        return Part(PartInfo(self.name, FORM), lambda: self.path.open("rb"), self.path.stat().st_size)
+        info = PartInfo(self.name, FORM, pages=self.facts["page_size"])
+        return Part(info, lambda: self.path.open("rb"), self.path.stat().st_size)
 
 
 @contextmanager
