@@ -44,6 +44,13 @@ def command(
     in_place: Annotated[
         bool, Option("--in-place", help=N_("Over what is there, after it has been saved."))
     ] = False,
+    finish: Annotated[
+        bool,
+        Option(
+            "--finish",
+            help=N_("Restore nothing: remove for good what lies beside, as `haechi beside finish`."),
+        ),
+    ] = False,
     jobs: Annotated[int, Option("--jobs", "-j", min=1, help=N_("How many threads load at once."))] = 2,
     dry_run: DryRun = False,
 ) -> None:
@@ -52,6 +59,11 @@ def command(
     from haechi.operations import exchange, restore
     from haechi.sources._base import Wanted
 
+    if finish:
+        from haechi.cli.commands import beside
+
+        beside.finish(service, only)
+        return
     view, home = at_home()
     wanted = Wanted(only=tuple(only or ()), target=restores.target(to or ()), in_place=in_place, jobs=jobs)
     with view.progress() as reporter:
@@ -77,6 +89,8 @@ def command(
     view.answer(restores.as_data(brought, swapped), text=lambda: restores.brought(brought, swapped))
     if not brought.restored.equal:
         raise NotVerified(
-            _("What came back differs from what was saved; it was not put in place."),
+            _("What came back differs from what was saved.")
+            if in_place
+            else _("What came back differs from what was saved; it was not put in place."),
             hint=_("Look at the differences above; an older point can be restored with --point."),
         )
