@@ -10,7 +10,7 @@ test: ## everything but the slow suites; installs the servers it needs where it 
 	@tools/venv dev
 	@tools/servers
 	@$(MAKE) --no-print-directory check
-	@timeout --signal=INT --kill-after=30 1080 \
+	@timeout --signal=INT --kill-after=30 2100 \
 		$(PY) -m pytest tests/contract tests/integration tests/e2e -m "not slow" -n 2 --dist loadgroup --durations=15
 
 check: ## format, lint, types, import contract, unit tests: a minute, no server
