@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from haechi.archive.layout import Layout
 from haechi.archive.manifest import File, Manifest
-from haechi.errors import NotThere
 from haechi.model import PartInfo, RestorePoint
-from haechi.stores._base import Store
+from haechi.stores._base import Store, exists
 
 
 def choose_names(
@@ -30,7 +29,7 @@ def choose_names(
             for tier in tiers
         }
         if not any(
-            key in used or _exists(store, key) or _exists(store, f"{key}.sha256") for key in names.values()
+            key in used or exists(store, key) or exists(store, f"{key}.sha256") for key in names.values()
         ):
             return names
         again += 1
@@ -52,11 +51,3 @@ def sums_of(file: File, name: str) -> list[tuple[str, bytes]]:
         (f"{name}.{kind}", f"{made}  {base}\n".encode())
         for kind, made in sorted(file.sums.items(), reverse=True)
     ]
-
-
-def _exists(store: Store, key: str) -> bool:
-    try:
-        store.stat(key)
-    except NotThere:
-        return False
-    return True

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from haechi.errors import NotThere
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -54,3 +56,11 @@ class Store(Protocol):
         Replaces what is at `new`."""
 
     def close(self) -> None: ...
+
+
+def exists(store: Store, key: str) -> bool:
+    try:
+        store.stat(key)
+    except NotThere:
+        return False
+    return True

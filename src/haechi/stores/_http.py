@@ -35,6 +35,23 @@ class Answer:
         return " ".join(self.body[:500].decode(errors="replace").split()) or str(self.status)
 
 
+def range_of(offset: int, length: int | None) -> dict[str, str]:
+    """The header that asks for these bytes; none is needed for all of them."""
+    if not offset and length is None:
+        return {}
+    end = "" if length is None else str(offset + length - 1)
+    return {"range": f"bytes={offset}-{end}"}
+
+
+def bytes_in(answer: Answer, offset: int, length: int | None) -> bytes:
+    """What was asked for with `range_of`, of an answer of 200, 206 or 416."""
+    if answer.status == 416:
+        return b""
+    if answer.status == 200:  # a server that does not know ranges sends everything
+        return answer.body[offset : None if length is None else offset + length]
+    return answer.body
+
+
 class Client:
     """Safe to use from many threads. Raises StoreUnavailable when no whole answer comes back."""
 

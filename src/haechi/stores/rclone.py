@@ -30,7 +30,7 @@ from haechi.credentials import SecretSource
 from haechi.errors import HaechiError, NotThere, StoreFull, StoreRefused, StoreUnavailable, UsageMistake
 from haechi.i18n import _
 from haechi.stores._base import Buffer, Entry
-from haechi.stores._http import Answer
+from haechi.stores._http import Answer, bytes_in, range_of
 from haechi.stores._keys import already_there, checked, checked_prefix, not_there
 from haechi.stores._options import StoreOptions
 from haechi.stores._rclone_server import OWN_REMOTE, RcloneServer
@@ -87,18 +87,11 @@ class Rclone:
         if length == 0:
             self.stat(key)
             return b""
-        headers = {}
-        if offset or length is not None:
-            end = "" if length is None else str(offset + length - 1)
-            headers["range"] = f"bytes={offset}-{end}"
-        answer = self._server.call("GET", f"/{quote(f'[{self._fs}]')}/{quote(checked(key))}", headers=headers)
-        if answer.status == 416:
-            return b""
-        if answer.status == 200 and headers:
-            return answer.body[offset : None if length is None else offset + length]
-        if answer.status in (200, 206):
-            return answer.body
-        raise self._explain(answer, key)
+        path = f"/{quote(f'[{self._fs}]')}/{quote(checked(key))}"
+        answer = self._server.call("GET", path, headers=range_of(offset, length))
+        if answer.status not in (200, 206, 416):
+            raise self._explain(answer, key)
+        return bytes_in(answer, offset, length)
 
     def put(self, key: str, data: Buffer | Iterable[Buffer], *, replace: bool = False) -> None:
         if not replace and self._find(key) is not None:

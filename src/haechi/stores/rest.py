@@ -19,10 +19,10 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import Field
 
 from haechi.credentials import SecretSource
-from haechi.errors import HaechiError, NotThere, StoreFull, StoreRefused, StoreUnavailable, UsageMistake
+from haechi.errors import HaechiError, StoreFull, StoreRefused, StoreUnavailable, UsageMistake
 from haechi.i18n import _
-from haechi.stores._base import Buffer, Entry
-from haechi.stores._http import Answer, Client
+from haechi.stores._base import Buffer, Entry, exists
+from haechi.stores._http import Answer, Client, bytes_in, range_of
 from haechi.stores._keys import already_there, checked, not_there
 from haechi.stores._options import StoreOptions
 
@@ -72,23 +72,15 @@ class Rest:
         if length == 0:
             self.stat(key)
             return b""
-        headers = {}
-        if offset or length is not None:
-            end = "" if length is None else str(offset + length - 1)
-            headers["range"] = f"bytes={offset}-{end}"
-        answer = self._call("GET", _path(key), key, headers=headers, fine=(200, 206, 416))
-        if answer.status == 416:
-            return b""
-        if answer.status == 200 and headers:  # a server that does not know ranges sends everything
-            return answer.body[offset : None if length is None else offset + length]
-        return answer.body
+        answer = self._call("GET", _path(key), key, headers=range_of(offset, length), fine=(200, 206, 416))
+        return bytes_in(answer, offset, length)
 
     def put(self, key: str, data: Buffer | Iterable[Buffer], *, replace: bool = False) -> None:
         path = _path(key)
         if not isinstance(data, bytes | bytearray | memoryview):
             # The files of a vault are small, and a server that is told their size notices when one breaks off.
             data = b"".join(data)
-        if not replace and self._exists(key):
+        if not replace and exists(self, key):
             raise already_there(key, self.url)
         if key == "config" or key.startswith("keys/"):
             # The first files of a vault: its directories have to be asked for. If that fails, so will the upload.
@@ -109,7 +101,7 @@ class Rest:
         for kind in TYPES:
             if f"{kind}/".startswith(prefix) or prefix.startswith(f"{kind}/"):
                 yield from (entry for entry in self._list_type(kind) if entry.key.startswith(prefix))
-        if "config".startswith(prefix) and self._exists("config"):
+        if "config".startswith(prefix) and exists(self, "config"):
             yield self.stat("config")
 
     def stat(self, key: str) -> Entry:
@@ -121,13 +113,6 @@ class Rest:
 
     def close(self) -> None:
         self._client.close()
-
-    def _exists(self, key: str) -> bool:
-        try:
-            self.stat(key)
-        except NotThere:
-            return False
-        return True
 
     def _list_type(self, kind: str) -> Iterator[Entry]:
         answer = self._call("GET", f"/{kind}/", kind, headers={"accept": _VERSION_2}, fine=(200, 404))
