@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from haechi.errors import UsageMistake
 from haechi.i18n import _
 
+M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T", bound="Target")
 
 
@@ -21,11 +22,16 @@ class Target(BaseModel):
     @classmethod
     def read(cls: type[T], given: Mapping[str, Any]) -> T:
         """Raises UsageMistake."""
-        try:
-            return cls.model_validate({key: value for key, value in given.items() if key != "checks"})
-        except ValidationError as problem:
-            said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problem.errors())
-            raise UsageMistake(
-                _("The target of a restore cannot be read: {reason}").format(reason=said),
-                hint=_("Known are: {names}").format(names=", ".join(cls.model_fields)),
-            ) from None
+        return read(cls, {key: value for key, value in given.items() if key != "checks"})
+
+
+def read(model: type[M], given: Mapping[str, Any]) -> M:
+    """Raises UsageMistake, for these may come from a command line."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as problem:
+        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problem.errors())
+        raise UsageMistake(
+            _("The target of a restore cannot be read: {reason}").format(reason=said),
+            hint=_("Known are: {names}").format(names=", ".join(model.model_fields)),
+        ) from None

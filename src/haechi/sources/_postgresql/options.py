@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from haechi.credentials import SecretSource
-from haechi.errors import UsageMistake
-from haechi.i18n import _
+from haechi.sources import _target
 from haechi.sources._postgresql.address import Address, from_url
 from haechi.sources._postgresql.checks import Check
 
@@ -124,15 +123,8 @@ class Target(_Server):
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Target:
-        """Raises UsageMistake, for these may come from a command line."""
-        try:
-            return cls.model_validate(given)
-        except ValidationError as problem:
-            said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problem.errors())
-            raise UsageMistake(
-                _("The target of a restore cannot be read: {reason}").format(reason=said),
-                hint=_("Known are: {names}").format(names=", ".join(cls.model_fields)),
-            ) from None
+        """Raises UsageMistake."""
+        return _target.read(cls, given)
 
     @property
     def elsewhere(self) -> bool:
