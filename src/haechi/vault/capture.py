@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
-from functools import cache
 
+from haechi.attributes import extended, group_name, user_name
 from haechi.vault import gojson, nodes
 from haechi.vault.nodes import Node
 
@@ -41,32 +39,5 @@ def node_of(path: str, name: str, found: os.stat_result, *, xattrs: bool = True)
         node.links = found.st_nlink
         node.device = found.st_rdev
     if xattrs and kind in ("file", "dir"):
-        node.xattrs = xattrs_of(path)
+        node.xattrs = extended(path)
     return node
-
-
-def xattrs_of(path: str) -> tuple[tuple[str, bytes], ...]:
-    """Extended attributes, access control lists among them; none where the file system has none."""
-    try:
-        names = os.listxattr(path, follow_symlinks=False)
-        if not names:
-            return ()
-        return tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in sorted(names))
-    except OSError:
-        return ()
-
-
-@cache
-def user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
-        return ""
-
-
-@cache
-def group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except (KeyError, OverflowError):
-        return ""

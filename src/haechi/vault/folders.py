@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 
+from haechi.attributes import group_name, user_name
 from haechi.errors import UsageMistake
 from haechi.i18n import _
-from haechi.vault import capture, nodes, trees
+from haechi.vault import nodes, trees
 from haechi.vault.ingest import Ingest
 from haechi.vault.nodes import Node
 
@@ -61,6 +62,6 @@ def _plain(moment: str) -> Node:
         ctime=moment,
         uid=uid,
         gid=gid,
-        user=capture.user_name(uid),
-        group=capture.group_name(gid),
+        user=user_name(uid),
+        group=group_name(gid),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import io
 import os
 import threading
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO
 
 import haechi
 from haechi import clock
+from haechi.attributes import group_name, this_user, user_name
 from haechi.errors import NotThere, SourceChanged, UsageMistake
 from haechi.events import SILENT, Reporter
 from haechi.i18n import _
@@ -155,7 +155,7 @@ class Writer:
                 tree=tree,
                 paths=paths or [f"/{name}" for name in self._root.names()],
                 hostname=hostname,
-                username=_user(),
+                username=this_user(),
                 uid=os.getuid(),
                 gid=os.getgid(),
                 tags=tags,
@@ -192,16 +192,9 @@ def _file_node(path: str, size: int, content: tuple[str, ...], mode: int, mtime:
         ctime=modified,
         uid=uid,
         gid=gid,
-        user=capture.user_name(uid),
-        group=capture.group_name(gid),
+        user=user_name(uid),
+        group=group_name(gid),
         size=size,
         links=1,
         content=content,
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a line in /etc/passwd
-        return str(os.getuid())

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from haechi.attributes import extended, group_name, user_name
 from haechi.fileio import explain
 from haechi.sources._base import Tree
 from haechi.sources._files.listing import Entry, entries
@@ -104,7 +105,7 @@ def tar_info(path: str, found: os.stat_result, target: str) -> tarfile.TarInfo:
     info = tarfile.TarInfo(path.lstrip("/"))
     info.mode = stat.S_IMODE(found.st_mode)
     info.uid, info.gid = found.st_uid, found.st_gid
-    info.uname, info.gname = _user(found.st_uid), _group(found.st_gid)
+    info.uname, info.gname = user_name(found.st_uid), group_name(found.st_gid)
     info.mtime = found.st_mtime_ns // 10**9  # decimals would cost a header of their own for every file
     kind = stat.S_IFMT(found.st_mode)
     info.type = {
@@ -120,19 +121,10 @@ def tar_info(path: str, found: os.stat_result, target: str) -> tarfile.TarInfo:
     elif info.type in (tarfile.CHRTYPE, tarfile.BLKTYPE):
         info.devmajor, info.devminor = os.major(found.st_rdev), os.minor(found.st_rdev)
     if info.type in (tarfile.REGTYPE, tarfile.DIRTYPE):
-        info.pax_headers = _attributes(path)
-    return info
-
-
-def _attributes(path: str) -> dict[str, str]:
-    """Extended attributes, access control lists among them; none where the file system has none."""
-    try:
-        return {
-            _XATTR + name: os.getxattr(path, name, follow_symlinks=False).decode("utf-8", "surrogateescape")
-            for name in os.listxattr(path, follow_symlinks=False)
+        info.pax_headers = {
+            _XATTR + name: value.decode("utf-8", "surrogateescape") for name, value in extended(path)
         }
-    except OSError:
-        return {}
+    return info
 
 
 def _header(info: tarfile.TarInfo) -> bytes:
@@ -141,24 +133,6 @@ def _header(info: tarfile.TarInfo) -> bytes:
 
 def _padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
-
-
-def _user(uid: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
-        return ""
-
-
-def _group(gid: int) -> str:
-    import grp
-
-    try:
-        return grp.getgrgid(gid).gr_name
-    except (KeyError, OverflowError):
-        return ""
 
 
 def root_name(root: Path | str) -> str:
