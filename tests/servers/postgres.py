@@ -54,10 +54,6 @@ class Postgres:
         return self.server.port
 
     @property
-    def socket_dir(self) -> Path:
-        return self.server.socket_dir
-
-    @property
     def bindir(self) -> Path:
         return self.server.bindir
 

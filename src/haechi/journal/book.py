@@ -188,14 +188,8 @@ class Journal:
         with self._writing() as connection:
             _keep_point(connection, point)
 
-    def forget_point(self, point_id: str) -> None:
-        """All its copies are gone. The journal still knows that it was there."""
-        with self._writing() as connection:
-            connection.execute(delete(copies).where(copies.c.point == point_id))
-            _mark_gone(connection)
-
     def forget_copy(self, point_id: str, where: str) -> None:
-        """One copy is gone; with the last one the point is."""
+        """One copy is gone; with the last one the point is. The journal still knows that it was there."""
         with self._writing() as connection:
             connection.execute(delete(copies).where(copies.c.point == point_id, copies.c.place == where))
             _mark_gone(connection)

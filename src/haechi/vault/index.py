@@ -112,13 +112,6 @@ class Index:
             self._loaded.add(name)
 
 
-def stored_packs(files: Files) -> Iterator[tuple[str, list[Pack]]]:
-    """Every index file's name and packs, one file in memory at a time: what `Index` cannot keep, such as a blob's
-    further copies. Raises Damaged."""
-    for name, fetched in _fetched(files, files.names(index_files.KIND)):
-        yield name, index_files.decode(fetched.result())
-
-
 def _fetched(files: Files, names: list[str]) -> Iterator[tuple[str, Future[bytes]]]:
     with ThreadPoolExecutor(_READERS, thread_name_prefix="vault-index") as pool:
         coming: deque[tuple[str, Future[bytes]]] = deque()

@@ -24,10 +24,6 @@ def encode(encoded: Iterable[str]) -> bytes:
     return ('{"nodes":[' + ",".join(encoded) + "]}\n").encode()
 
 
-def encode_nodes(found: Iterable[Node]) -> bytes:
-    return encode(nodes.encode(node) for node in sorted(found, key=lambda node: order(node.name)))
-
-
 def parse(tree: bytes) -> list[dict[str, Any]]:
     """The nodes as JSON gives them; names are still quoted."""
     try:

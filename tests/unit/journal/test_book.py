@@ -133,16 +133,13 @@ def test_copies_add_up_and_the_point_goes_with_the_last(journal: Journal) -> Non
     assert [c.where for c in journal.points()[0].copies] == ["archive.nas"]
     journal.forget_copy("p1", "archive.nas")
     assert journal.points() == []
-    journal.record_point(point())
-    journal.forget_point("p1")
-    assert journal.points() == []
 
 
 def test_proofs_outlive_their_point(journal: Journal) -> None:
     proof = Proof("p1", "vault.main", ProofState.RESTORED, NOON, "restore", 12.5, {"rows": 3})
     journal.record_point(point())
     journal.record_proof(proof)
-    journal.forget_point("p1")
+    journal.forget_copy("p1", "vault.main")
     assert journal.proofs(service="postgres") == journal.proofs(point="p1") == [proof]
     assert journal.proofs(service="mongo") == []
 
@@ -186,7 +183,7 @@ def test_prune_lets_old_runs_go_and_keeps_what_is_still_there(journal: Journal) 
     journal.record_point(point("p0"))
     for name in ("p0", "p1"):
         journal.record_proof(Proof(name, "vault.main", ProofState.RESTORED, NOON))
-    journal.forget_point("p0")
+    journal.forget_copy("p0", "vault.main")
     ended, running = journal.begin_run("backup", "postgres"), journal.begin_run("backup", "postgres")
     journal.step(ended, RunStep("dump", NOON, 1, Outcome.SUCCESS))
     journal.end_run(ended, Outcome.SUCCESS)

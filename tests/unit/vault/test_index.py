@@ -11,7 +11,8 @@ from haechi.errors import Damaged
 from haechi.stores.local import Local
 from haechi.vault import index_files
 from haechi.vault.files import Files
-from haechi.vault.index import Index, stored_packs
+from haechi.vault.index import Index
+from haechi.vault.inventory import packs_in
 from haechi.vault.packing import Blob, Kind, Pack
 from haechi.vault.repository import Vault
 from haechi.vault.sealing import SealingKey
@@ -123,7 +124,7 @@ def test_packs_are_listed_with_every_copy_of_a_blob(files: Files) -> None:
     again = Pack(os.urandom(32), one.blobs)
     files.save_bytes("index", index_files.encode([one]))
     files.save_bytes("index", index_files.encode([again]))
-    found = [pack for _name, packs in stored_packs(files) for pack in packs]
+    found = list(packs_in(files, files.names(index_files.KIND)))
     assert sorted(found, key=lambda pack: pack.id) == sorted([one, again], key=lambda pack: pack.id)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from haechi.errors import Damaged, NotThere
 from haechi.stores.local import Local
+from haechi.vault.inventory import packs_in
 from haechi.vault.packing import Kind, pack_key
 from haechi.vault.repository import Vault
 from tests.unit.vault.ground import contents, keep, noise
@@ -121,18 +122,12 @@ def test_a_blob_that_a_prune_moved_is_found_again(vault: Vault, store: Local) ->
     pack = moved.finish(vault.key)
     store.put(pack_key(pack.id), moved.parts)
     old = vault.files.names("index")
-    kept = [p for _name, packs in _packs(vault) for p in packs if p.id != place.pack]
+    kept = [p for p in packs_in(vault.files, old) if p.id != place.pack]
     vault.files.save_bytes("index", index_files.encode([*kept, pack]))
     for name in old:
         vault.files.remove("index", name)
     store.delete(pack_key(place.pack))
     assert vault.read_file(snapshot, "/a") == b"hello" * 100
-
-
-def _packs(vault: Vault) -> list[tuple[str, list]]:  # type: ignore[type-arg]
-    from haechi.vault.index import stored_packs
-
-    return list(stored_packs(vault.files))
 
 
 def test_a_blob_that_is_lost_is_damage(vault: Vault, store: Local) -> None:

@@ -14,7 +14,8 @@ import pytest
 from haechi.errors import Damaged
 from haechi.events import Event, Reporter, Said
 from haechi.stores.local import Local
-from haechi.vault import nodes, trees
+from haechi.vault import index_files, nodes, trees
+from haechi.vault.inventory import packs_in
 from haechi.vault.nodes import Node
 from haechi.vault.packing import Kind, pack_key
 from haechi.vault.repository import Vault
@@ -159,11 +160,8 @@ def test_an_unchanged_file_whose_blobs_are_gone_is_read_again(
     first, _report, _stored = take(vault, root)
     (blob,) = vault.node(first, "/files/deep/er/still/file").content or ()
     place = vault.blobs.place(Kind.DATA, bytes.fromhex(blob))
-    from haechi.vault import index_files
-    from haechi.vault.index import stored_packs
-
     names = vault.files.names("index")
-    packs = [pack for _name, found in stored_packs(vault.files) for pack in found if pack.id != place.pack]
+    packs = [pack for pack in packs_in(vault.files, names) if pack.id != place.pack]
     vault.files.save_bytes("index", index_files.encode(packs))
     for name in names:
         vault.files.remove("index", name)

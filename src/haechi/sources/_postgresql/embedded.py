@@ -64,10 +64,6 @@ class EmbeddedServer:
         return self.directory / "data"
 
     @property
-    def socket_dir(self) -> Path:
-        return self.directory
-
-    @property
     def pid(self) -> int:
         assert self._running
         return self._running.pid

@@ -98,7 +98,7 @@ class Restore:
             with self.server.session(name) as session:
                 session.execute("analyze", _("Gathering statistics"))
                 roles.settle(admin, session, self.target.roles)
-            self._dress(admin, name, item, like, there)
+            self._dress(admin, name, item, like)
         return name
 
     def _make_schemas(self, name: str, item: Item) -> None:
@@ -116,7 +116,7 @@ class Restore:
             return beside.fresh_name(admin, item.name, catalog.BESIDE) if there else item.name
         return beside.fresh_name(admin, item.name, catalog.BESIDE)
 
-    def _dress(self, admin: Session, name: str, item: Item, like: Mapping[str, Any], there: bool) -> None:
+    def _dress(self, admin: Session, name: str, item: Item, like: Mapping[str, Any]) -> None:
         final = name in {item.name, self.target.database}
         statements = catalog.dress_database(name, {**like, "comment": None}, self.target.roles)
         for statement in statements if self.target.owners else ():
