@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from haechi import clock, process
-from haechi.errors import DeadlinePassed, HaechiError, PartlyDone
+from haechi.errors import DeadlinePassed, HaechiError, PartlyDone, StoreUnavailable
 from haechi.events import Reporter, Step
 from haechi.i18n import _
 from haechi.model import Outcome, PartInfo, Proof, ProofState, RestorePoint
@@ -70,13 +70,14 @@ def back_up(
 def _take_patiently(service: Service, desk: Desk, entry: Entry, tags: tuple[str, ...]) -> BackedUp:
     """A capture that breaks off under way, as when a connection is lost, is begun anew: never spliced.
 
-    What fails before it has begun is told at once, to somebody who may be watching.
+    What fails before the first has begun is told at once, to somebody who may be watching. A storage was patient
+    already.
     """
+    begun = threading.Event()
     for pause in (*_PAUSES, None):
-        begun = threading.Event()
         try:
             return _take(service, desk, entry, tags, begun)
-        except DeadlinePassed:
+        except (DeadlinePassed, StoreUnavailable):
             raise
         except HaechiError as problem:
             if pause is None or not problem.retryable or not begun.is_set() or process.interrupted():
@@ -86,8 +87,17 @@ def _take_patiently(service: Service, desk: Desk, entry: Entry, tags: tuple[str,
                     service=service.name, reason=problem.message, seconds=pause
                 )
             )
-            clock.sleep(pause)
+            _wait(pause)
+            if process.interrupted():
+                raise
     raise AssertionError("the last try returns or raises")
+
+
+def _wait(seconds: float) -> None:
+    """Not a moment longer than whoever wants us to end."""
+    until = clock.monotonic() + seconds
+    while clock.monotonic() < until and not process.interrupted():
+        clock.sleep(0.2)
 
 
 def _take(

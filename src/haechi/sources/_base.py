@@ -54,8 +54,8 @@ class Part:
 class Capture:
     """A capture under way: everything in it belongs to the one moment `time`.
 
-    The parts are to be read one after another; `facts` may be called while the capture is open, before, between or
-    after them, and answers from the same snapshot.
+    Several parts may be read at once, each by one thread; `facts` may be called while the capture is open, before,
+    between or after them, and answers from the same snapshot.
     """
 
     time: datetime

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from haechi import process
 from haechi.errors import AccessRefused, Damaged, PartlyDone, SourceChanged, StoreUnavailable, VaultLocked
 from haechi.events import SILENT
 from haechi.model import Keep, Outcome, ProofState
@@ -92,6 +93,17 @@ def test_what_breaks_off_under_way_is_begun_anew_and_never_spliced(ground: Groun
     assert [p.id for p in ground.vault.points()] == [done.point.id]
     with ground.vault.open_part(ground.vault.points()[0], "b.bin") as stream:
         assert stream.read() == ground.source.state["b.bin"]
+
+
+def test_whoever_stops_us_meanwhile_is_not_answered_by_another_try(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup, "_wait", lambda _seconds: monkeypatch.setattr(process, "_interrupted", True))
+    ground.source.fail_in, ground.source.problem = "b.bin", SourceChanged("the server went away")
+    with pytest.raises(SourceChanged):
+        back_up(ground.service(), ground.desk, SILENT)
+    assert ground.source.captures == 1
+    assert ground.desk.journal.runs()[0].outcome is Outcome.INTERRUPTED
 
 
 def test_what_will_not_get_better_is_told_at_once(ground: Ground) -> None:
