@@ -130,7 +130,12 @@ def test_three_in_the_morning(shop: Shop) -> None:
     assert shop.sql("select md5(string_agg(o::text, ',' order by id)) from orders o") == before
     shop.haechi("beside", "undo", "shop")
     assert shop.sql("select count(*) from orders") == "13334"
+    lying = shop.json("beside", "list", "shop")
+    assert shop.json("restore", "shop", "--finish", "--dry-run", "--yes") == [one["name"] for one in lying]
+    assert "--dry-run" in shop.haechi("beside", "finish", "shop", status=2), "nobody is here to be asked"
+    assert shop.json("beside", "list", "shop") == lying
     shop.haechi("beside", "finish", "shop", "--yes")
+    assert shop.json("beside", "list", "shop") == []
     shop.haechi("restore", "shop", "--from", "nas", "--swap")
     assert shop.sql("select md5(string_agg(o::text, ',' order by id)) from orders o") == before
     standing = shop.json("status")[0]

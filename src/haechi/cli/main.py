@@ -9,8 +9,8 @@ How a command is written (one verb, one file, `cli/commands/<verb>.py`; nothing 
 
     from typer import Argument
 
+    from haechi.cli.home import at_home
     from haechi.cli.options import DryRun
-    from haechi.cli.screen import screen
     from haechi.i18n import N_, _
 
     GROUP = "care"  # protect, look, recover or care: where the help lists it
@@ -23,8 +23,7 @@ How a command is written (one verb, one file, `cli/commands/<verb>.py`; nothing 
     ) -> None:
         from haechi.operations import retain  # late: `haechi --help` imports no command, a command's help no driver
 
-        view = screen()
-        home = view.home()  # the plan and all it names; from here on its language and its time zone
+        view, home = at_home()  # the plan and all it names; from here on its language and its time zone
         with view.progress() as reporter:  # bars, plain lines or JSON lines, as the person wants
             report = …
         view.answer(report, text=lambda: _("{count} points removed.").format(count=…))

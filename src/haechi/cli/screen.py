@@ -23,8 +23,6 @@ from haechi.i18n import _
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from haechi.app import Home
-
 
 class Screen:
     """The way to the person before this run of the program."""
@@ -72,14 +70,6 @@ class Screen:
             from zoneinfo import ZoneInfo
 
             self.zone = ZoneInfo(timezone)
-
-    def home(self) -> Home:
-        """This installation, as its plan says; from here on its language and its time zone are followed."""
-        from haechi import app
-
-        home = app.open_home(self.plan)
-        self.follow_plan(home.plan.language, home.plan.timezone)
-        return home
 
     @property
     def out(self) -> TextIO:
@@ -188,7 +178,7 @@ class Screen:
         if not self.interactive:
             raise NotConfirmed(
                 _("This needs a confirmation, and nobody is here to give it: {loss}").format(loss=loss),
-                hint=_("Look at it with --dry-run, then add --yes."),
+                hint=_("Look at it with --dry-run, if it has that, then add --yes."),
             )
         self._write(self.err, self._paint("33;1", loss) + "\n")
         typed = self.ask(_("Type “{word}” to go on, anything else to stop:").format(word=word))

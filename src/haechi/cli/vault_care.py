@@ -9,7 +9,7 @@ from typer import Argument, Option
 from haechi.cli.frame import verbs
 from haechi.cli.home import at_home
 from haechi.cli.options import DryRun
-from haechi.i18n import N_, _
+from haechi.i18n import N_, _, plural
 
 commands = verbs()
 
@@ -86,6 +86,7 @@ def repair_vault(
     forget_unreadable: Annotated[
         bool, Option("--forget-unreadable", help=N_("Remove restore points whose own record cannot be read."))
     ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     from haechi.cli.render import vaults
     from haechi.vault.check import check
@@ -93,6 +94,11 @@ def repair_vault(
 
     view, home = at_home()
     opened = home.vault(vault)
+    if dry_run:
+        with view.progress() as reporter:
+            found = check(opened, depth="all", reporter=reporter)
+        view.answer(found.as_dict(), text=lambda: vaults.checked(found, home.zone))
+        return
     if forget_unreadable:
         view.confirm(_("Restore points whose own record cannot be read are removed for good."), vault)
     with view.progress() as reporter:
@@ -128,7 +134,11 @@ def heal_vault(
     view.answer(report.as_dict(), text=lambda: vaults.healed(report))
     if not report.healthy:
         raise Damaged(
-            _("{count} blobs are in none of these vaults.").format(count=report.blobs_lost),
+            plural(
+                "{count} blob is in none of these vaults.",
+                "{count} blobs are in none of these vaults.",
+                report.blobs_lost,
+            ),
             hint=_(
                 "What can still be read comes back; `haechi vault check` names the points that are touched."
             ),

@@ -8,7 +8,7 @@ from typer import Argument
 
 from haechi.cli.frame import verbs
 from haechi.cli.home import at_home
-from haechi.cli.options import Service
+from haechi.cli.options import DryRun, Service
 from haechi.i18n import N_, _
 
 GROUP = "recover"
@@ -59,13 +59,16 @@ def undo(service: Service, names: Names = None) -> None:
 
 
 @commands.command("finish", help=N_("Remove what lies beside for good."))
-def finish(service: Service, names: Names = None) -> None:
+def finish(service: Service, names: Names = None, dry_run: DryRun = False) -> None:
     from haechi.cli.render import restores
     from haechi.operations import exchange
 
     view, home = at_home()
     chosen = home.service(service)
     found = [b for b in exchange.lying_beside(chosen) if not names or b.of in names]
+    if dry_run:
+        view.answer([b.name for b in found], text=lambda: restores.beside(found))
+        return
     view.show(restores.beside(found))
     if found:
         view.confirm(

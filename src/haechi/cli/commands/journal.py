@@ -7,8 +7,8 @@ from typing import Annotated
 from typer import Argument, Option
 
 from haechi.cli.frame import verbs
+from haechi.cli.home import at_home
 from haechi.cli.options import DryRun
-from haechi.cli.screen import screen
 from haechi.i18n import N_, _, plural
 
 GROUP = "look"
@@ -34,8 +34,7 @@ def list_runs(
 ) -> None:
     from haechi.cli.render import runs
 
-    view = screen()
-    home = view.home()
+    view, home = at_home()
     found = home.journal.runs(service=service, operation=operation, limit=limit)
     view.answer(found, text=lambda: runs.listed(found, view.zone))
 
@@ -48,8 +47,7 @@ def show_run(
 ) -> None:
     from haechi.cli.render import runs
 
-    view = screen()
-    home = view.home()
+    view, home = at_home()
     found = home.journal.run(run)
     view.answer(found, text=lambda: runs.shown(found, view.zone))
 
@@ -65,15 +63,14 @@ def prune(
     from haechi.errors import UsageMistake
     from haechi.schedule.duration import parse_duration
 
-    view = screen()
-    journal = view.home().journal
+    view, home = at_home()
     try:
         before = clock.now() - parse_duration(older)
     except ValueError as problem:
         raise UsageMistake(
             _("The value of {name} does not fit: {reason}").format(name="--older-than", reason=problem)
         ) from None
-    count = journal.ended_before(before)
+    count = home.journal.ended_before(before)
     if dry_run or not count:
         text = plural("{count} run would be forgotten.", "{count} runs would be forgotten.", count)
         view.answer({"runs": count, "done": False}, text=text)
@@ -81,7 +78,7 @@ def prune(
     view.confirm(
         plural("{count} run is forgotten for good.", "{count} runs are forgotten for good.", count), "prune"
     )
-    count = journal.prune(before)
+    count = home.journal.prune(before)
     view.answer(
         {"runs": count, "done": True}, text=plural("{count} run forgotten.", "{count} runs forgotten.", count)
     )
@@ -91,8 +88,7 @@ def prune(
 def rebuild() -> None:
     from haechi.operations import rebuild as operation
 
-    view = screen()
-    home = view.home()
+    view, home = at_home()
     with view.progress() as reporter:
         rebuilt = operation.rebuild(home.everywhere(), home.journal, reporter)
     report = rebuilt.report

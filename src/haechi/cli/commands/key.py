@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from haechi.cli.frame import verbs
 from haechi.cli.home import at_home
+from haechi.cli.options import DryRun
 from haechi.i18n import N_, _
 
 GROUP = "care"
@@ -97,6 +98,7 @@ def change(vault: Vault, key_file: KeyFile = None) -> None:
 def remove(
     vault: Vault,
     key: Annotated[str, Argument(metavar="KEY", help=N_("The key's id, or the beginning of it."))],
+    dry_run: DryRun = False,
 ) -> None:
     from haechi.errors import NotThere
     from haechi.vault import keys
@@ -109,8 +111,12 @@ def remove(
             _("“{key}” names {count} keys of the vault.").format(key=key, count=len(matching)),
             hint=_("See them with: haechi key list {vault}").format(vault=vault),
         )
-    view.confirm(
-        _("The key {id} will not open the vault any more.").format(id=matching[0][:8]), matching[0][:8]
-    )
+    loss = _("The key {id} will not open the vault any more.").format(id=matching[0][:8])
+    if dry_run:
+        view.answer({"removed": matching[0], "done": False}, text=loss)
+        return
+    view.confirm(loss, matching[0][:8])
     keys.remove(opened.store, matching[0], opened.key_id)
-    view.answer({"removed": matching[0]}, text=_("The key {id} is gone.").format(id=matching[0][:8]))
+    view.answer(
+        {"removed": matching[0], "done": True}, text=_("The key {id} is gone.").format(id=matching[0][:8])
+    )

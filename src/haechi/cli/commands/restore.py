@@ -62,7 +62,7 @@ def command(
     if finish:
         from haechi.cli.commands import beside
 
-        beside.finish(service, only)
+        beside.finish(service, only, dry_run)
         return
     view, home = at_home()
     wanted = Wanted(only=tuple(only or ()), target=restores.target(to or ()), in_place=in_place, jobs=jobs)

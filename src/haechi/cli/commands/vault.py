@@ -7,9 +7,10 @@ from typing import Annotated
 from typer import Argument, Option
 
 from haechi.cli.home import at_home
+from haechi.cli.options import DryRun
 from haechi.cli.screen import screen
 from haechi.cli.vault_care import Vault, commands
-from haechi.i18n import N_, _
+from haechi.i18n import N_, _, plural
 
 GROUP = "care"
 SUMMARY = N_("Make a vault, look into it, mend it, and try whether a storage is fit for one")
@@ -73,17 +74,26 @@ def unlock(
     every: Annotated[
         bool, Option("--all", help=N_("Locks in use too: only when you know that nobody works there."))
     ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     from haechi.vault import locking
 
     view, home = at_home()
     files = home.vault(vault).files
+    if dry_run:
+        count = len([lock for lock in locking.every(files) if every or lock.stale])
+        text = plural("{count} lock would be removed.", "{count} locks would be removed.", count)
+        view.answer({"removed": count, "done": False}, text=text)
+        return
     if every:
         view.confirm(_("A program that works there now may damage the vault without its lock."), vault)
         count = locking.remove_all(files)
     else:
         count = len(locking.remove_stale(files))
-    view.answer({"removed": count}, text=_("{count} locks removed.").format(count=count))
+    view.answer(
+        {"removed": count, "done": True},
+        text=plural("{count} lock removed.", "{count} locks removed.", count),
+    )
 
 
 @commands.command("try", help=N_("Try whether a storage does all that a vault needs."))
