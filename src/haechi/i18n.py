@@ -47,9 +47,10 @@ def _(message: str) -> str:
     return _Korean(found) if _language == "ko" else found
 
 
-def plural(one: str, many: str, count: int) -> str:
-    """The right form for this count, with `{count}` filled in."""
-    return _catalog.ngettext(one, many, count).format(count=count)
+def plural(one: str, many: str, count: int, **named: object) -> str:
+    """The right form for this count, with `{count}` and what else is named filled in."""
+    found = _catalog.ngettext(one, many, count)
+    return (_Korean(found) if _language == "ko" else found).format(count=count, **named)
 
 
 def N_(message: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from haechi import clock
 from haechi.errors import HaechiError
-from haechi.i18n import _
+from haechi.i18n import _, plural
 from haechi.operations.destination import Destination
 from haechi.operations.service import Service
 
@@ -65,14 +65,18 @@ def destination(build: Callable[[], Destination], name: str) -> list[Finding]:
 
     def look() -> Iterator[Finding]:
         points = build().points()
-        text = _("opens; {count} restore points").format(count=len(points))
+        text = plural("opens; {count} restore point", "opens; {count} restore points", len(points))
         yield Finding(name, Health.GOOD, text)
         future = [p for p in points if p.time > clock.now()]
         if future:
             yield Finding(
                 name,
                 Health.WARNING,
-                _("{count} restore points lie in the future").format(count=len(future)),
+                plural(
+                    "{count} restore point lies in the future",
+                    "{count} restore points lie in the future",
+                    len(future),
+                ),
                 _("A clock was wrong when they were taken, or is wrong now: compare the hosts' clocks."),
             )
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from haechi import clock
 from haechi.errors import UsageMistake
 from haechi.events import Reporter
-from haechi.i18n import _
+from haechi.i18n import _, plural
 from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.sources import _beside, _target
@@ -156,10 +156,11 @@ def _facts(look: FirstLook, reporter: Reporter) -> dict[str, Any]:
     facts, changed = look.compare()
     if changed:
         reporter.warn(
-            _(
-                "{count} files changed while they were read; each may be kept as it was or half-way: {paths}"
-            ).format(
-                count=len(changed), paths=", ".join(changed[:_SHOWN]) + (" …" if changed[_SHOWN:] else "")
+            plural(
+                "{count} file changed while it was read; it may be kept as it was or half-way: {paths}",
+                "{count} files changed while they were read; each may be kept as it was or half-way: {paths}",
+                len(changed),
+                paths=", ".join(changed[:_SHOWN]) + (" …" if changed[_SHOWN:] else ""),
             )
         )
     return {"trees": facts}

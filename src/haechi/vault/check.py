@@ -17,7 +17,7 @@ from typing import Any
 
 from haechi.errors import Damaged, NotThere, UsageMistake
 from haechi.events import SILENT, Reporter, Step
-from haechi.i18n import _
+from haechi.i18n import _, plural
 from haechi.vault import config, index_files, leftovers, packing, references, touching
 from haechi.vault.blobs import unseal
 from haechi.vault.files import Files
@@ -105,7 +105,11 @@ class CheckReport:
             f"{one.service or one.snapshot[:8]} {one.time:%Y-%m-%d %H:%M}" for one in self.touched[:5]
         )
         raise Damaged(
-            _("The vault has {count} damaged or missing files.").format(count=len(self.problems))
+            plural(
+                "The vault has {count} damaged or missing file.",
+                "The vault has {count} damaged or missing files.",
+                len(self.problems),
+            )
             if not hurt
             else _("The vault is damaged. It touches: {points}").format(points=hurt),
             hint=_(
@@ -160,7 +164,7 @@ class _Check:
         self._trees(snapshots, index)
         if percent:
             self._data(sizes, percent)
-        self._weigh_copies(index)
+        self._weigh_copies()
         self._damaged_index_files(index)
         if self.report.lost:
             self._tell_who_is_touched(snapshots)
@@ -266,7 +270,7 @@ class _Check:
         bad, reason = inspect_pack(self.files, pack, data, size)
         return pack, bad, reason
 
-    def _weigh_copies(self, index: Index) -> None:
+    def _weigh_copies(self) -> None:
         """A damaged blob is lost unless another pack holds it too."""
         if not self.bad:
             return

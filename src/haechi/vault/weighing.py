@@ -8,7 +8,7 @@ from typing import Any
 
 from haechi.errors import Damaged
 from haechi.events import Reporter
-from haechi.i18n import _
+from haechi.i18n import _, plural
 from haechi.vault import index_files, references
 from haechi.vault.inventory import listed_packs, packs_in
 from haechi.vault.packing import Pack
@@ -85,8 +85,10 @@ class Planner:
         snapshots = self.vault.snapshots()
         if self.vault.damaged_snapshots:
             raise Damaged(
-                _("{count} restore points cannot be read, so nobody knows what they need.").format(
-                    count=len(self.vault.damaged_snapshots)
+                plural(
+                    "{count} restore point cannot be read, so nobody knows what it needs.",
+                    "{count} restore points cannot be read, so nobody knows what they need.",
+                    len(self.vault.damaged_snapshots),
                 ),
                 hint=_("Run `haechi vault repair` first."),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from haechi.cli.home import at_home
-from haechi.i18n import N_, _
+from haechi.i18n import N_, plural
 
 GROUP = "look"
 SUMMARY = N_("Look the whole installation over and say how to mend what is wrong")
@@ -19,4 +19,4 @@ def command() -> None:
         findings = home.examine(reporter)
     view.answer(findings, text=lambda: standings.findings(findings))
     if bad := [f for f in findings if f.health is Health.BAD]:
-        raise HaechiError(_("{count} things need mending.").format(count=len(bad)))
+        raise HaechiError(plural("{count} thing needs mending.", "{count} things need mending.", len(bad)))

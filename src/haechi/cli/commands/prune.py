@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haechi.cli.home import at_home
 from haechi.cli.options import DryRun, Services
-from haechi.i18n import N_, _
+from haechi.i18n import N_, plural
 
 GROUP = "care"
 SUMMARY = N_("Let go of restore points that the plan no longer keeps")
@@ -22,12 +22,20 @@ def command(services: Services = None, dry_run: DryRun = False) -> None:
         view.answer(points.retention_as_data(plans), text=lambda: points.retention(plans, home.zone))
         return
     view.show(points.retention(plans, home.zone))
-    view.confirm(_("{count} copies of restore points will be removed for good.").format(count=going), "prune")
+    loss = plural(
+        "{count} copy of a restore point will be removed for good.",
+        "{count} copies of restore points will be removed for good.",
+        going,
+    )
+    view.confirm(loss, "prune")
     with view.progress() as reporter:
         freed = retain.execute_all(plans, home.desk, reporter)
     view.answer(
         freed,
-        text=lambda: _("{count} copies removed; {size} came free.").format(
-            count=freed["points"], size=amounts.size(freed["bytes"])
+        text=lambda: plural(
+            "{count} copy removed; {size} came free.",
+            "{count} copies removed; {size} came free.",
+            freed["points"],
+            size=amounts.size(freed["bytes"]),
         ),
     )

@@ -8,7 +8,7 @@ from typer import Option
 
 from haechi.cli.home import at_home
 from haechi.cli.options import Point, Services, Where
-from haechi.i18n import N_, _
+from haechi.i18n import N_, _, plural
 
 GROUP = "protect"
 SUMMARY = N_("Read copies to the end and say whether every byte is whole")
@@ -42,6 +42,6 @@ def command(
     view.answer(results, text=lambda: points.verified(results))
     if bad := verify.damaged(results):
         raise NotVerified(
-            _("{count} copies are damaged.").format(count=len(bad)),
+            plural("{count} copy is damaged.", "{count} copies are damaged.", len(bad)),
             hint=_("Take a new backup now; an undamaged copy can be read with --from."),
         )

@@ -133,6 +133,8 @@ def undone(moved: Mapping[str, str]) -> str:
         _("{name} is the old one again; what had replaced it lies beside as {other}.").format(
             name=name, other=other
         )
+        if other
+        else _("{name} is the old one again.").format(name=name)
         for name, other in moved.items()
     )
 
@@ -163,11 +165,16 @@ def _verdict(done: Brought) -> Text:
 
 
 def _swapped_lines(service: str, kept: Mapping[str, str]) -> list[str]:
+    lines = [
+        _("{name} is in place; the old one is kept as {kept}.").format(name=name, kept=old)
+        if old
+        else _("{name} is in place; there was no old one.").format(name=name)
+        for name, old in kept.items()
+    ]
+    if not any(kept.values()):
+        return lines
     return [
-        *(
-            _("{name} is in place; the old one is kept as {kept}.").format(name=name, kept=old)
-            for name, old in kept.items()
-        ),
+        *lines,
         _("Take it back with: haechi beside undo {service}").format(service=service),
         _("Remove the old one for good with: haechi beside finish {service}").format(service=service),
     ]
