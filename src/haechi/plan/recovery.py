@@ -72,7 +72,9 @@ class Guard(Named):
 class Server(Section):
     """[server]: how the work is done on the hosts that do it."""
 
-    parallel: int = Field(2, ge=1, description="How many services are worked on at once.")
+    parallel: int = Field(
+        2, ge=1, description="How many services, and of these how many databases, are worked on at once."
+    )
     state: str = Field(
         "", description="The directory for the journal and locks; else the system's usual one."
     )

@@ -49,8 +49,9 @@ and connects to each. The plain dump of one named database connects nowhere by i
 database psql is told, `gunzip -c backup.sql.gz | psql -d somewhere_else`.
 
 All databases are dumped as of one moment (with more than twenty, the first twenty), each under a snapshot of its
-own. A dump that breaks off is an error and is tried again from its beginning. So is a dump that meets a table which
-was truncated or rewritten between the snapshot and the dump's locks: pg_dump alone would save it as empty.
+own, as many at once as `[server] parallel` says. A dump that breaks off is begun anew, twice at most, under another
+snapshot. So is a dump that meets a table which was truncated or rewritten between the snapshot and the dump's locks:
+pg_dump alone would save it as empty.
 
 ## Facts
 
