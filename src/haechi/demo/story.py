@@ -13,6 +13,7 @@ from haechi.demo.stage import Stage
 from haechi.errors import NotVerified
 from haechi.events import Reporter
 from haechi.i18n import _
+from haechi.model import Promise
 from haechi.operations import exchange, restore
 from haechi.operations.backup import BackedUp, back_up
 from haechi.operations.restore import Brought
@@ -48,6 +49,7 @@ class Ending:
     backup: BackedUp
     again: BackedUp  # a second backup, of what came back
     brought: Brought
+    promise: Promise
     rpo: float  # from the state that came back to the disaster
     rto: float  # from the decision to restore until everything was in place and compared
     seconds: float
@@ -92,6 +94,7 @@ def tell(stage: Stage, reporter: Reporter, began: float, scale: float = 1.0) -> 
         backup=saved,
         again=again,
         brought=brought,
+        promise=service.promise,
         rpo=(disaster - saved.point.time).total_seconds(),
         rto=rto,
         seconds=clock.monotonic() - began,

@@ -17,8 +17,6 @@ from haechi.cli.render import amounts
 from haechi.demo.story import Ending, Table
 from haechi.i18n import _
 
-_PROMISED = {"rpo": 6 * 3600, "rto": 30 * 60}
-
 
 def ending(done: Ending) -> RenderableType:
     """One picture: what was there, what happened to it, what came back, and how long all that took."""
@@ -63,14 +61,15 @@ def _damage(table: Table) -> str:
 
 def _measured(done: Ending) -> RenderableType:
     made = _grid("", _("promised"), _("measured"), "", right=(1, 2))
-    for title, name, value in (
-        (_("RPO: how much may be lost"), "rpo", done.rpo),
-        (_("RTO: how long it may take"), "rto", done.rto),
+    for title, promised, value in (
+        (_("RPO: how much may be lost"), done.promise.rpo, done.rpo),
+        (_("RTO: how long it may take"), done.promise.rto, done.rto),
     ):
-        held = value <= _PROMISED[name]
+        assert promised
+        held = value <= promised.total_seconds()
         made.add_row(
             title,
-            amounts.duration(_PROMISED[name]),
+            amounts.duration(promised),
             Text(amounts.duration(value), style="bold"),
             Text(_("promise kept") if held else _("promise broken"), style="green" if held else "red"),
         )
