@@ -118,11 +118,12 @@ class Home:
         from haechi.operations import doctor
 
         found = [doctor.Finding(_("plan"), doctor.Health.WARNING, str(advice)) for advice in self.plan.advice]
-        found += doctor.directory(self.state, _("journal and locks"))
+        full = self.plan.server.disk_alarm / 100
+        found += doctor.directory(self.state, _("journal and locks"), full)
         for name, entry in self.plan.kept.items():
             found += doctor.destination(lambda name=name: self.destination(name), name)  # type: ignore[misc]
             if "://" not in entry.url:
-                found += doctor.directory(Path(entry.url), name)
+                found += doctor.directory(Path(entry.url), name, full)
         for name, vault in self.plan.vaults.items():
             if (path := vault.key.file) is not None:
                 found += doctor.secret_file(path, f"vault.{name}")

@@ -17,7 +17,6 @@ from haechi.i18n import _, plural
 from haechi.operations.destination import Destination
 from haechi.operations.service import Service
 
-_FULL = 0.80  # what the documents of operators call full
 _PRIVATE = 0o077
 
 
@@ -83,15 +82,15 @@ def destination(build: Callable[[], Destination], name: str) -> list[Finding]:
     return look_at(name, look)
 
 
-def directory(path: Path, subject: str) -> list[Finding]:
-    """Whether a local directory has room and is closed to others."""
+def directory(path: Path, subject: str, full: float) -> list[Finding]:
+    """Whether a local directory has room, its disk being less than `full`, and is closed to others."""
 
     def look() -> Iterator[Finding]:
         existing = next(p for p in (path, *path.parents) if p.exists())
         usage = shutil.disk_usage(existing)
         share = usage.used / usage.total if usage.total else 0.0
         text = _("disk {share:.0%} full, {free:.1f} GB free").format(share=share, free=usage.free / 1e9)
-        if share > _FULL:
+        if share > full:
             yield Finding(
                 subject, Health.WARNING, text, _("Make room, or let points go: haechi prune --dry-run")
             )

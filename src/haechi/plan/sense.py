@@ -198,20 +198,25 @@ _ROOMS = (
     ("guard", ("guard",), "haechi.operations.guard"),
     ("set", ("set",), "haechi.operations.recovery_set"),
     ("host", ("host",), "haechi.engine"),
-    (N_("schedules"), ("backup", "verify", "drill"), "haechi.engine"),
+    (
+        N_("schedules"),
+        ("backup", "verify", "drill", "blackout", "spread", "paused", "worker"),
+        "haechi.engine",
+    ),
+    ("journal_keep", ("journal_keep",), "haechi.engine"),
     ("copy", ("copy",), "haechi.operations.replicate"),
     ("drill", ("drill",), "haechi.operations.drill"),
     ("hooks", ("hooks",), "haechi.operations.hooks"),
+    ("contact", ("contact",), "haechi.documents"),
 )
 
 
 def _not_yet(plan: Plan, found: Found) -> None:
     from importlib.util import find_spec
 
-    said = set(plan.document.data) | {
-        key for name in plan.services for key in found.lines_of(("service", name))
-    }
-    said |= found.lines_of(("defaults",))
+    tables: list[Key] = [("service", name) for name in plan.services]
+    tables += [("defaults",), ("server",), *((*name.split(".", 1),) for name in plan.kept)]
+    said = set(plan.document.data).union(*map(found.lines_of, tables))
     missing = [_(label) for label, words, room in _ROOMS if said & set(words) and find_spec(room) is None]
     if missing:
         found.advise(

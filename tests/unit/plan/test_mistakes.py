@@ -222,3 +222,22 @@ def test_a_change_of_summer_time_breaks_no_promise() -> None:
     text = GOOD.replace('name = "erp"', 'name = "erp"\ntimezone = "Europe/Berlin"')
     plan = loads(text + 'promise = { rpo = "24h" }\nbackup = "daily 02:30"\n', environment={})
     assert "rpo-tight" in [advice.kind for advice in plan.advice]
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ('backup = "daily 02:00"\n', "schedules"),
+        ("paused = true\n", "schedules"),
+        ('[server]\nblackout = "09:00-18:00"\n', "schedules"),
+        ('[server]\njournal_keep = "400 days"\n', "journal_keep"),
+        ('[vault.b]\nurl = "/b"\nkey = { env = "X" }\nverify = "sunday 04:00"\n', "schedules"),
+        ('[[contact]]\nrole = "DBA"\nname = "Lee"\n', "contact"),
+    ],
+)
+def test_what_is_read_and_not_carried_out_yet_is_said_so(added: str, said: str) -> None:
+    def told(text: str) -> str:
+        return "".join(str(one) for one in loads(text, environment={}).advice if one.kind == "not-yet")
+
+    assert told(GOOD) == ""
+    assert said in told(GOOD + added)
