@@ -101,7 +101,10 @@ class ArchiveIntake:
 
     def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:
         if self._broken or not self._drafts:
-            raise Damaged(_("Not every part of {point} was taken whole.").format(point=point.id))
+            raise Damaged(
+                _("Not every part of {point} was taken whole.").format(point=point.id),
+                hint=_("Run the same command again: nothing of it counts."),
+            )
         for draft in self._drafts:
             draft.finish()
             self._read_back(draft)
@@ -110,7 +113,10 @@ class ArchiveIntake:
             self._put(attachment_key(point.id, name), data)
         self._put(manifest.key, manifest.encode())
         if self._store.get(manifest.key) != manifest.encode():
-            raise Damaged(_("{key} is not what was written.").format(key=manifest.key))
+            raise Damaged(
+                _("{key} is not what was written.").format(key=manifest.key),
+                hint=_("Do not trust this storage: look at its disk, its memory and its log."),
+            )
         self.committed = manifest
         return manifest.seen(self._catalogue.name).copies[0]
 
@@ -180,7 +186,8 @@ class ArchiveIntake:
             self._duplicate(manifest)
             return manifest
         raise AlreadyThere(
-            _("The names of {point} are taken by others again and again.").format(point=point.id)
+            _("The names of {point} are taken by others again and again.").format(point=point.id),
+            hint=_("Put {time} with its seconds, or {point}, into the layout."),
         )
 
     def _files(self, point: RestorePoint, tiers: tuple[str, ...]) -> tuple[File, ...]:
@@ -200,7 +207,10 @@ class ArchiveIntake:
                 self._made.append(key)
                 self._store.duplicate(draft.upload.key, key)
                 if self._store.stat(key).size != file.size:
-                    raise Damaged(_("{key} is not what was written.").format(key=key))
+                    raise Damaged(
+                        _("{key} is not what was written.").format(key=key),
+                        hint=_("Do not trust this storage: look at its disk, its memory and its log."),
+                    )
 
     def _tiers(self, point: RestorePoint) -> tuple[str, ...]:
         """Every point stands in the finest tier; in each other if it is the first of its period."""

@@ -253,7 +253,10 @@ def _session_key(body: bytes, passphrase: bytes) -> bytes:
         return key
     opened: bytes = _cfb(key).decryptor().update(rest)
     if opened[0] not in _AES or len(opened) != 1 + _AES[opened[0]]:
-        raise WrongKey(_("The passphrase does not open this file."))
+        raise WrongKey(
+            _("The passphrase does not open this file."),
+            hint=_("Name the one with which it was made, under `encrypt` in the plan."),
+        )
     return opened[1:]
 
 

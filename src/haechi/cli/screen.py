@@ -190,7 +190,10 @@ class Screen:
         if default and (self.yes or not self.interactive):
             return default
         if not self.interactive:
-            raise UsageMistake(_("Nobody is here to answer: {question}").format(question=question))
+            raise UsageMistake(
+                _("Nobody is here to answer: {question}").format(question=question),
+                hint=_("Run it in a terminal."),
+            )
         self._write(self.err, f"{question} [{default}] " if default else f"{question} ")
         line = sys.stdin.readline()
         if not line:

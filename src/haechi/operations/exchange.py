@@ -53,6 +53,7 @@ def _waiting(able: Exchangeable, states: set[str] | None = None) -> list[str]:
 def _able(service: Service) -> Exchangeable:
     if not isinstance(service.source, Exchangeable):
         raise UsageMistake(
-            _("A service of the kind “{kind}” is not restored beside.").format(kind=service.kind)
+            _("A service of the kind “{kind}” is not restored beside.").format(kind=service.kind),
+            hint=_("`haechi restore` has said where it put what came back."),
         )
     return service.source

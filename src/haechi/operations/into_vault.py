@@ -86,7 +86,8 @@ class VaultDestination:
             raise Damaged(
                 _("The snapshot {id} lacks {parts}.").format(
                     id=snapshot.id[:8], parts=", ".join(sorted(missing))
-                )
+                ),
+                hint=_("Use another copy of this restore point, or an older one."),
             )
         return soundness.as_facts(found)
 

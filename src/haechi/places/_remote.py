@@ -83,6 +83,7 @@ class RemotePlace(ABC):
             _("Programs cannot be run in {place}: {reason}").format(
                 place=self.name, reason=said.splitlines()[-1] if said else "-"
             ),
+            hint=_("Look whether it runs and lets you in; `haechi doctor` tries it again."),
             detail=said,
         )
 

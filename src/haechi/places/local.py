@@ -53,5 +53,7 @@ class LocalPlace:
 
 def build(rest: str) -> Place:
     if rest:
-        raise UsageMistake(_("“local” is this host and takes no name."))
+        raise UsageMistake(
+            _("“local” is this host and takes no name."), hint=_('Write at = "local", or leave it out.')
+        )
     return LocalPlace()

@@ -53,7 +53,8 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Document:
     except (OSError, UnicodeDecodeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else _("it is not UTF-8 text")
         raise PlanMistake(
-            _("The plan {path} cannot be read: {reason}.").format(path=path, reason=reason)
+            _("The plan {path} cannot be read: {reason}.").format(path=path, reason=reason),
+            hint=_("Correct the file, or name another one with --plan or HAECHI_PLAN."),
         ) from None
     return parse(text, str(path), environment)
 

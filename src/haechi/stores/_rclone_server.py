@@ -89,7 +89,11 @@ class RcloneServer:
                 hint=_("Name the file with `config`, and its password with `config_password`."),
                 detail=said,
             )
-        return StoreUnavailable(_("rclone ended unasked: {reason}").format(reason=reason), detail=said)
+        return StoreUnavailable(
+            _("rclone ended unasked: {reason}").format(reason=reason),
+            hint=_("Run the same command again; rclone is started anew."),
+            detail=said,
+        )
 
     def close(self) -> None:
         with self._lock:

@@ -253,7 +253,13 @@ class Objects:
         about = {"store": self.url, "reason": _line(problem)}
         status = _status(said)
         if status == 507 or _FULL.search(said):
-            return StoreFull(_("{store} is full: {reason}").format(**about), detail=said)
+            return StoreFull(
+                _("{store} is full: {reason}").format(**about),
+                hint=_(
+                    "Free some space there, then run the same command again: nothing half-written counts."
+                ),
+                detail=said,
+            )
         refused = isinstance(problem, theirs.PermissionDeniedError | theirs.UnauthenticatedError)
         refused |= 400 <= status < 500 and status not in _TRY_AGAIN
         if (refused or _REFUSED.search(said)) and not _PASSING.search(said):

@@ -205,7 +205,12 @@ class Rclone:
             return not_there(key, self.url)
         about = {"store": self.url, "reason": reason}
         if _FULL.search(reason):
-            return StoreFull(_("{store} is full: {reason}").format(**about))
+            return StoreFull(
+                _("{store} is full: {reason}").format(**about),
+                hint=_(
+                    "Free some space there, then run the same command again: nothing half-written counts."
+                ),
+            )
         if _MISTAKE.search(reason):
             return UsageMistake(
                 _("rclone does not know {store}: {reason}").format(**about),

@@ -153,7 +153,10 @@ def explain(answer: Answer, key: str, where: str) -> HaechiError:
     """An HTTP refusal as one of the store's errors."""
     about = {"store": where, "reason": answer.said}
     if answer.status in (413, 507) or _FULL.search(answer.said):
-        return StoreFull(_("{store} is full: {reason}").format(**about))
+        return StoreFull(
+            _("{store} is full: {reason}").format(**about),
+            hint=_("Free some space there, then run the same command again: nothing half-written counts."),
+        )
     if 400 <= answer.status < 500 and answer.status not in (408, 425, 429):
         hint = (
             _("Check the user and password.")

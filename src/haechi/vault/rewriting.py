@@ -24,7 +24,10 @@ def replace_index(
         if [pack.id for pack in index_files.decode(files.load_bytes(index_files.KIND, name))] != [
             pack.id for pack in portion
         ]:
-            raise Damaged(_("An index file came back from the storage changed."))
+            raise Damaged(
+                _("An index file came back from the storage changed."),
+                hint=_("Do not trust this storage: look at its disk, its memory and its log."),
+            )
         new.append(name)
     check()
     for name in old:

@@ -54,7 +54,8 @@ def new_secret(view: Screen, key_file: Path | None) -> Secret:
             return Secret(key_file.read_text().rstrip("\r\n"))
         except OSError as problem:
             raise SecretMissing(
-                _("{path} cannot be read: {reason}.").format(path=key_file, reason=problem.strerror)
+                _("{path} cannot be read: {reason}.").format(path=key_file, reason=problem.strerror),
+                hint=_("Name a file that you may read with --key-file."),
             ) from None
     if not view.interactive:
         raise UsageMistake(_("Nobody is here to type a key."), hint=_("Name a file with --key-file."))

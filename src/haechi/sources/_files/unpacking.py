@@ -68,7 +68,8 @@ def _create(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path, made: dic
         first = made.get(_safe(member.linkname))
         if first is None:
             raise Damaged(
-                _("{path} is a link to a file that is not in the archive.").format(path=member.name)
+                _("{path} is a link to a file that is not in the archive.").format(path=member.name),
+                hint=_("Use another copy of this restore point, or an older one."),
             )
         os.link(first, path, follow_symlinks=False)
     elif member.isfifo():
