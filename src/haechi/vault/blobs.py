@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import suppress
 
 import zstandard
 
 from haechi.errors import Damaged, NotThere
 from haechi.i18n import _
 from haechi.stores._base import Buffer
+from haechi.vault.doubles import Doubles
 from haechi.vault.files import Files
 from haechi.vault.index import Index, Place
 from haechi.vault.packing import Blob, Kind, pack_key
@@ -46,6 +49,7 @@ class Blobs:
     def __init__(self, files: Files, index: Index):
         self.files = files
         self.index = index
+        self._doubles = Doubles(files, index)
         self._lock = threading.Lock()
         self._trees: OrderedDict[str, bytes] = OrderedDict()
         self._trees_size = 0
@@ -61,16 +65,27 @@ class Blobs:
         return place
 
     def load(self, kind: Kind, blob: bytes) -> bytes:
+        """Its content, from whichever pack holds it whole. Raises Damaged when none does."""
         place = self.place(kind, blob)
         try:
             return self.read(place)
         except NotThere:
             # A prune may have moved it while we worked; the new index knows where to.
+            problem = _missing(blob)
             self.index.refresh(self.files)
-            moved = self.place(kind, blob)
-            if moved == place:
-                raise _missing(blob) from None
-            return self.read(moved)
+        except Damaged as found:
+            problem = found
+        for other in self._other_places(kind, blob):
+            if other != place:
+                with suppress(NotThere, Damaged):
+                    return self.read(other)
+        raise problem
+
+    def _other_places(self, kind: Kind, blob: bytes) -> Iterator[Place]:
+        moved = self.index.find(kind, blob)
+        if moved is not None:
+            yield moved
+        yield from self._doubles.of(kind, blob)
 
     def read(self, place: Place) -> bytes:
         blob = place.blob

@@ -103,10 +103,11 @@ class _Copier:
             for batch in _batches(self._missing(wanted, sealers)):
                 places = [place for place in map(self._place, batch) if place is not None]
                 for content in fetching.contents(self.source.files, fetching.readings(places)):
-                    if content.problem is not None:
+                    plain = fetching.whole(content, self.source.blobs)
+                    if plain is None:
                         self._unreadable.add((Kind.DATA, content.blob.id))
                         continue
-                    self._hand_over(sealers, content.blob.kind, content.blob.id, content.plain)
+                    self._hand_over(sealers, content.blob.kind, content.blob.id, plain)
                     self.report.bytes_read += content.blob.length
                     self.step.advance(content.blob.length)
             sealers.drain()
@@ -115,7 +116,8 @@ class _Copier:
             sealers.close()
 
     def _missing(self, wanted: Sequence[Snapshot], sealers: Workers) -> Iterator[bytes]:
-        for tree in walk_trees(self.source.files, self.index, (one.tree for one in wanted)):
+        roots = (one.tree for one in wanted)
+        for tree in walk_trees(self.source.files, self.index, roots, blobs=self.source.blobs):
             self._take_tree(tree, sealers)
             for node in tree.nodes:
                 for blob in references.content_of(node):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from haechi.errors import Damaged, NotThere
 from haechi.i18n import _
-from haechi.vault.blobs import unseal
+from haechi.vault.blobs import Blobs, unseal
 from haechi.vault.files import Files
 from haechi.vault.index import Place
 from haechi.vault.packing import Blob, pack_key
@@ -97,6 +97,16 @@ def _read(files: Files, reading: Reading, keep_sealed: bool) -> list[Content]:
         else:
             found.append(Content(reading.pack, blob, plain, bytes(sealed) if keep_sealed else b""))
     return found
+
+
+def whole(content: Content, blobs: Blobs) -> bytes | None:
+    """What was read; or what another pack holds where this one is damaged; or nothing."""
+    if content.problem is None:
+        return content.plain
+    try:
+        return blobs.load(content.blob.kind, content.blob.id)
+    except Damaged:
+        return None
 
 
 def pack_gone(pack: bytes) -> Damaged:

@@ -87,10 +87,11 @@ def _fetch(vault: Vault, others: Sequence[Vault], lost: Lost, reporter: Reporter
                     places = [place for kind, blob in sorted(lost) if (place := index.find(kind, blob))]
                     for content in fetching.contents(other.files, fetching.readings(places)):
                         kind, blob = content.blob.kind, content.blob.id
-                        if content.problem is None and shelf.reserve(kind, blob):
-                            shelf.add(kind, [(blob, content.plain)])
+                        plain = fetching.whole(content, other.blobs)
+                        if plain is not None and shelf.reserve(kind, blob):
+                            shelf.add(kind, [(blob, plain)])
                             fetched += 1
-                            step.advance(len(content.plain))
+                            step.advance(len(plain))
             shelf.flush()
         finally:
             shelf.give_up()

@@ -9,6 +9,7 @@ from typing import Any
 from haechi.errors import Damaged
 from haechi.i18n import _
 from haechi.vault import fetching, trees
+from haechi.vault.blobs import Blobs
 from haechi.vault.files import Files
 from haechi.vault.index import Index, Place
 from haechi.vault.packing import Kind
@@ -60,13 +61,16 @@ class FoundTree:
     problem: Damaged | None = None
 
 
-def walk_trees(files: Files, index: Index, roots: Iterable[str]) -> Iterator[FoundTree]:
-    """Every tree that is reachable from these roots, once."""
+def walk_trees(
+    files: Files, index: Index, roots: Iterable[str], *, blobs: Blobs | None = None
+) -> Iterator[FoundTree]:
+    """Every tree that is reachable from these roots, once. One that is damaged in its pack is asked for again from
+    `blobs`, which find it where another pack holds it too; without them it is a problem."""
     seen = Tally()
     level = [tree for tree in map(bytes.fromhex, roots) if seen.add(Kind.TREE, tree)]
     while level:
         below: list[bytes] = []
-        for tree in _load(files, index, level):
+        for tree in _load(files, index, level, blobs):
             yield tree
             for node in tree.nodes:
                 subtree = node.get("subtree")
@@ -95,7 +99,7 @@ def used_blobs(files: Files, index: Index, roots: Iterable[str]) -> Tally:
     return used
 
 
-def _load(files: Files, index: Index, level: list[bytes]) -> Iterator[FoundTree]:
+def _load(files: Files, index: Index, level: list[bytes], blobs: Blobs | None) -> Iterator[FoundTree]:
     places: list[Place] = []
     for tree in level:
         place = index.find(Kind.TREE, tree)
@@ -104,13 +108,15 @@ def _load(files: Files, index: Index, level: list[bytes]) -> Iterator[FoundTree]
         else:
             places.append(place)
     for content in fetching.contents(files, fetching.readings(places)):
-        problem, nodes = content.problem, []
-        if problem is None:
-            try:
-                nodes = trees.parse(content.plain)
-            except Damaged as senseless:
-                problem = senseless
-        yield FoundTree(content.blob.id, nodes, content.plain, problem)
+        problem, nodes, plain = content.problem, [], content.plain
+        try:
+            if problem is not None and blobs is not None:
+                plain, problem = blobs.load(Kind.TREE, content.blob.id), None
+            if problem is None:
+                nodes = trees.parse(plain)
+        except Damaged as senseless:
+            problem = senseless
+        yield FoundTree(content.blob.id, nodes, plain, problem)
 
 
 def unknown(blob: bytes) -> Damaged:

@@ -183,11 +183,7 @@ class Restorer:
         for piece in pieces:
             blob = piece.blob
             try:
-                if stored is None:
-                    plain = self._blobs.load(Kind.DATA, blob.id)
-                else:
-                    sealed = stored[blob.offset - start : blob.offset - start + blob.length]
-                    plain = unseal(self._blobs.files.key, blob, sealed)
+                plain = self._plain(blob, None if stored is None else stored[blob.offset - start :])
             except Damaged as problem:
                 with self._guard:
                     self._failed.update((file.path, problem.message) for file, _offset in piece.targets)
@@ -199,6 +195,12 @@ class Restorer:
             with self._guard:
                 self.report.bytes += len(plain) * len(piece.targets)
             self._step.advance(len(plain) * len(piece.targets))
+
+    def _plain(self, blob: Blob, stored: memoryview | None) -> bytes:
+        if stored is not None:
+            with suppress(Damaged):  # another pack may hold it whole
+                return unseal(self._blobs.files.key, blob, stored[: blob.length])
+        return self._blobs.load(Kind.DATA, blob.id)
 
     def _write(self, file: _File, offset: int, plain: bytes) -> None:
         handle = _create(file.path) if len(file.sizes) == 1 else _open(file.path)
