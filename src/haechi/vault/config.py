@@ -6,7 +6,7 @@ import json
 import secrets
 from dataclasses import dataclass
 
-from haechi.errors import Damaged, VersionMismatch
+from haechi.errors import Damaged, NotThere, VersionMismatch
 from haechi.i18n import _
 from haechi.stores._base import Store
 from haechi.vault.sealing import SealingKey
@@ -30,6 +30,15 @@ class Config:
     @classmethod
     def generate(cls, version: int = VERSION) -> Config:
         return cls(version, secrets.token_hex(32), f"{random_irreducible():x}")
+
+
+def exists(store: Store) -> bool:
+    """Whether there is a vault."""
+    try:
+        store.stat(NAME)
+    except NotThere:
+        return False
+    return True
 
 
 def save(store: Store, key: SealingKey, config: Config) -> None:

@@ -13,7 +13,10 @@ import hashlib
 import json
 import os
 import socket
-from contextlib import suppress
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +33,7 @@ from haechi.vault.files import is_name
 from haechi.vault.sealing import SealingKey
 
 _N, _R, _P = 1 << 15, 8, 5  # 32 MiB and about a third of a second
+_AT_ONCE = 2
 _MOST_MEMORY = 1 << 30  # a key file that asks for more was not written by anybody sane
 
 
@@ -49,13 +53,14 @@ def unlock(store: Store, secret: Secret) -> tuple[str, SealingKey]:
     if not names:
         raise NotThere(_("There is no key in {store}.").format(store=store.url))
     unreadable = 0
-    for name in names:
-        try:
-            return name, _open(_read(store, name), secret)
-        except WrongKey:
-            continue
-        except Damaged:
-            unreadable += 1
+    with closing(_attempts(store, names, secret)) as attempts:
+        for name, attempt in attempts:
+            try:
+                return name, attempt.result()
+            except WrongKey:
+                continue
+            except Damaged:
+                unreadable += 1
     hint = _("Check where the plan says the key is; the recovery kit names the vault it belongs to.")
     if unreadable:
         hint += " " + _("{count} key files of the vault cannot be read.").format(count=unreadable)
@@ -119,6 +124,22 @@ def every(store: Store) -> list[KeyFile]:
 
 def _names(store: Store) -> list[str]:
     return sorted(e.key[5:] for e in store.list("keys/") if is_name(e.key[5:]))
+
+
+def _attempts(store: Store, names: list[str], secret: Secret) -> Generator[tuple[str, Future[SealingKey]]]:
+    """The key files in their order, a few tried at once: each takes a third of a second and 32 MiB."""
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="vault-key") as pool:
+        coming: deque[tuple[str, Future[SealingKey]]] = deque()
+        try:
+            for name in names:
+                coming.append((name, pool.submit(lambda name=name: _open(_read(store, name), secret))))  # type: ignore[misc]
+                if len(coming) >= _AT_ONCE:
+                    yield coming.popleft()
+            while coming:
+                yield coming.popleft()
+        finally:
+            for _name, attempt in coming:
+                attempt.cancel()
 
 
 def _read(store: Store, name: str) -> dict[str, Any]:

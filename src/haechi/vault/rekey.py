@@ -18,6 +18,7 @@ from haechi.stores._base import Store
 from haechi.vault import config
 from haechi.vault.check import CheckReport, check
 from haechi.vault.copy import CopyReport, copy
+from haechi.vault.creating import is_unborn
 from haechi.vault.repair import repair
 from haechi.vault.repository import Vault
 
@@ -58,16 +59,11 @@ def _begin(store: Store, secret: Secret) -> Vault:
     try:
         return Vault.open(store, secret)
     except (VaultMissing, Damaged, WrongKey):
-        if not _is_unborn(store):
+        if not is_unborn(store):
             raise
     for entry in [*store.list(config.NAME), *store.list("keys/")]:
         store.delete(entry.key)
     return Vault.create(store, secret)
-
-
-def _is_unborn(store: Store) -> bool:
-    """Nothing was ever kept there: at most the first two files of a vault that a broken-off run left unusable."""
-    return not any(True for kind in ("data/", "index/", "snapshots/") for _entry in store.list(kind))
 
 
 def _compare(old: Vault, new: Vault) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from haechi.credentials import Secret
-from haechi.errors import AlreadyThere, Damaged, NotThere, UsageMistake, VaultMissing
+from haechi.errors import Damaged, NotThere, UsageMistake, VaultMissing
 from haechi.events import SILENT, Reporter
 from haechi.i18n import _
 from haechi.stores._base import Store
-from haechi.vault import chunking, config, keys, locking, snapshots, trees
+from haechi.vault import chunking, config, creating, keys, locking, snapshots, trees
 from haechi.vault.blobs import Blobs
 from haechi.vault.config import Config
 from haechi.vault.files import Files
@@ -53,26 +53,15 @@ class Vault:
 
     @classmethod
     def create(cls, store: Store, secret: Secret, *, version: int = config.VERSION) -> Vault:
-        """A new, empty vault. Raises AlreadyThere if there is one, or the beginnings of one."""
-        if _exists(store, config.NAME) or any(True for _entry in store.list("keys/")):
-            raise AlreadyThere(
-                _("There is a vault at {store} already.").format(store=store.url),
-                hint=_("Use it with its key, or choose an empty place for a new one."),
-            )
-        key = SealingKey.generate()
-        settings = Config.generate(version)
-        key_file = keys.add(store, key, secret)
-        try:
-            config.save(store, key, settings)  # the vault is there from this moment on
-        except AlreadyThere:
-            store.delete(f"keys/{key_file.id}")  # somebody else was a moment faster
-            raise
-        return cls(store, key, key_file.id, settings)
+        """A new, empty vault, or one whose making broke off and was done with the same secret. Raises AlreadyThere
+        if there is one, WrongKey or Damaged if there is only a part of one."""
+        key_id, key, settings = creating.create(store, secret, version)
+        return cls(store, key, key_id, settings)
 
     @classmethod
     def open(cls, store: Store, secret: Secret) -> Vault:
         """Raises VaultMissing and WrongKey."""
-        if not _exists(store, config.NAME):
+        if not config.exists(store):
             raise _no_vault(store)
         try:
             key_id, key = keys.unlock(store, secret)
@@ -201,14 +190,6 @@ class Vault:
             return "gone"  # forgotten between the listing and the look
         except Damaged:
             return "damaged"
-
-
-def _exists(store: Store, key: str) -> bool:
-    try:
-        store.stat(key)
-    except NotThere:
-        return False
-    return True
 
 
 def _no_vault(store: Store) -> VaultMissing:

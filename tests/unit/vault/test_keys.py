@@ -2,15 +2,23 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from haechi.credentials import Secret
 from haechi.errors import AlreadyThere, Damaged, UsageMistake, VaultMissing, VersionMismatch, WrongKey
+from haechi.stores._base import Buffer
 from haechi.stores.local import Local
+from haechi.testing.faulty_store import Fault, FaultyStore, Killed
+from haechi.testing.memory_store import MemoryStore
 from haechi.vault import config, keys
 from haechi.vault.config import Config
 from haechi.vault.repository import Vault
+from tests.unit.vault.ground import keep
 
 
 def test_a_vault_opens_with_its_key_and_no_other(vault: Vault, store: Local, secret: Secret) -> None:
@@ -30,9 +38,91 @@ def test_nothing_is_not_a_vault(store: Local, secret: Secret) -> None:
 def test_a_vault_is_not_made_over_another(vault: Vault, store: Local) -> None:
     with pytest.raises(AlreadyThere):
         Vault.create(store, Secret("other"))
-    store.delete("config")  # even a half of one may be all that is left of somebody's data
-    with pytest.raises(AlreadyThere):
+
+
+def test_a_vault_that_has_lost_its_config_is_not_taken_for_an_empty_place(
+    vault: Vault, store: Local, secret: Secret
+) -> None:
+    keep(vault, {"/a": b"x"})
+    store.delete("config")
+    before = {entry.key for entry in store.list()}
+    with pytest.raises(Damaged, match="lost its config"):
+        Vault.create(store, secret)
+    assert {entry.key for entry in store.list()} == before
+
+
+@pytest.mark.parametrize("at", range(8))
+def test_a_vault_whose_making_broke_off_is_finished(at: int, secret: Secret) -> None:
+    store = MemoryStore()
+    faulty = FaultyStore(store, Fault.KILLED, at)
+    with suppress(Killed):
+        Vault.create(faulty, secret)
+    if config.exists(store):
+        with pytest.raises(AlreadyThere):
+            Vault.create(store, secret)
+    else:
+        Vault.create(store, secret)
+    keep(Vault.open(store, secret), {"/a": b"x"})
+    assert len(keys.every(store)) == 1
+
+
+def test_a_vault_whose_making_broke_off_is_not_finished_with_another_key(
+    vault: Vault, store: Local, secret: Secret
+) -> None:
+    store.delete("config")
+    with pytest.raises(WrongKey, match="broke off") as problem:
         Vault.create(store, Secret("other"))
+    assert "keys" in problem.value.hint
+    Vault.create(store, secret)
+    assert Vault.open(store, secret).key.encrypt == vault.key.encrypt
+
+
+def test_of_two_who_make_a_vault_at_once_one_wins_and_it_opens(secret: Secret) -> None:
+    class Slow(MemoryStore):
+        """Between the first one's key file and its config, a second one comes and is done."""
+
+        overtaken = False
+
+        def put(self, key: str, data: Buffer | Iterable[Buffer], *, replace: bool = False) -> None:
+            if key == "config" and not self.overtaken:
+                self.overtaken = True
+                made.append(Vault.create(self, secret).id)
+            super().put(key, data, replace=replace)
+
+    made: list[str] = []
+    store = Slow()
+    with pytest.raises(AlreadyThere):
+        Vault.create(store, secret)
+    assert Vault.open(store, secret).id == made[0]
+
+
+def test_key_files_are_tried_two_at_a_time(
+    vault: Vault, store: Local, secret: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [keys.add(store, vault.key, Secret(f"number {number}")) for number in range(5)]
+    for number, other in enumerate(others):
+        assert keys.unlock(store, Secret(f"number {number}"))[0] == other.id
+    assert keys.unlock(store, secret)[0] == vault.key_id
+    both, guard = threading.Barrier(2), threading.Lock()
+    running = most = 0
+    derive = keys._derive
+
+    def watched(*arguments: Any) -> Any:
+        nonlocal running, most
+        with guard:
+            running += 1
+            most = max(most, running)
+        both.wait(20)  # breaks unless two are under way
+        try:
+            return derive(*arguments)
+        finally:
+            with guard:
+                running -= 1
+
+    monkeypatch.setattr(keys, "_derive", watched)
+    with pytest.raises(WrongKey):
+        keys.unlock(store, Secret("wrong"))
+    assert most == 2
 
 
 def test_keys_are_added_changed_and_removed(vault: Vault, store: Local, secret: Secret) -> None:

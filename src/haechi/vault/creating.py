@@ -1,0 +1,64 @@
+"""The first two files of a vault: its key file, then its config. From the second on it is there.
+
+Whoever is killed between the two leaves a key file alone. The next run with the same secret takes it up.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from haechi.credentials import Secret
+from haechi.errors import AlreadyThere, Damaged, NotThere, WrongKey
+from haechi.i18n import _
+from haechi.stores._base import Store
+from haechi.vault import config, keys
+from haechi.vault.config import Config
+from haechi.vault.sealing import SealingKey
+
+
+def create(store: Store, secret: Secret, version: int) -> tuple[str, SealingKey, Config]:
+    """The key file's id, the master key and the config of a new vault. Raises AlreadyThere if there is one; and
+    WrongKey or Damaged if there is a part of one, but none that this secret could finish."""
+    if config.exists(store):
+        raise AlreadyThere(
+            _("There is a vault at {store} already.").format(store=store.url),
+            hint=_("Use it with its key, or choose an empty place for a new one."),
+        )
+    begun = _begun(store, secret)
+    key = begun[1] if begun else SealingKey.generate()
+    settings = Config.generate(version)
+    # A file of our own also where one was begun: its writer may be alive, and removes his if we are faster.
+    key_file = keys.add(store, key, secret)
+    try:
+        config.save(store, key, settings)  # the vault is there from this moment on
+    except AlreadyThere:
+        store.delete(f"keys/{key_file.id}")  # somebody else was a moment faster
+        raise
+    if begun:
+        store.delete(f"keys/{begun[0]}")
+    return key_file.id, key, settings
+
+
+def is_unborn(store: Store) -> bool:
+    """Nothing was ever kept there: at most the first two files of a vault lie there."""
+    return not any(True for kind in ("data/", "index/", "snapshots/") for _entry in store.list(kind))
+
+
+def _begun(store: Store, secret: Secret) -> tuple[str, SealingKey] | None:
+    if not any(True for _entry in store.list("keys/")):
+        return None
+    if not is_unborn(store):
+        raise Damaged(
+            _("The vault at {store} has lost its config.").format(store=store.url),
+            hint=_("Restore the file “config” from another copy of the vault."),
+        )
+    with suppress(WrongKey, NotThere):
+        return keys.unlock(store, secret)
+    raise WrongKey(
+        _("At {store} the making of a vault broke off, and this key does not open what is there.").format(
+            store=store.url
+        ),
+        hint=_(
+            "Nothing was kept there yet: remove the directory “keys” there, then run the same command again."
+        ),
+    )
