@@ -25,6 +25,7 @@ from haechi.vault.files import Files
 
 KIND = "locks"
 STALE = timedelta(minutes=30)
+_AHEAD = timedelta(days=1)  # more than any mistaken time zone
 REFRESH = timedelta(minutes=5)
 _SETTLE = 0.2  # seconds until another's lock, written just before ours, is surely visible
 
@@ -42,8 +43,9 @@ class LockFile:
 
     @property
     def stale(self) -> bool:
-        # Also one from the future: a clock that ran ahead must not lock a vault for years.
-        if not -STALE < clock.now() - self.time < STALE:
+        # One from the future may be held all the same, by somebody whose clock is right where ours was set back.
+        # But a clock that ran ahead must not lock a vault for years.
+        if not -_AHEAD < clock.now() - self.time < STALE:
             return True
         return self.hostname == socket.gethostname() and not _alive(self.pid)
 

@@ -69,6 +69,7 @@ def test_a_lock_that_appears_while_we_settle_is_seen(files: Files, monkeypatch: 
         (timedelta(minutes=31), "elsewhere", 1, True),
         (timedelta(minutes=29), "elsewhere", 1, False),
         (timedelta(minutes=-29), "elsewhere", 1, False),
+        (timedelta(hours=-14), "elsewhere", 1, False),  # one of the two clocks has a wrong time zone
         (timedelta(days=-3), "elsewhere", 1, True),
         (timedelta(), "here", 1, False),
         (timedelta(), "here", 0x7FFFFFFE, True),
