@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import io
 import itertools
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from haechi.errors import NotThere, SourceChanged, StoreFull, UsageMistake, VaultLocked
+from haechi.errors import NotThere, SourceChanged, StoreFull, StoreRefused, UsageMistake, VaultLocked
 from haechi.stores.local import Local
 from haechi.vault import chunking, packing
 from haechi.vault.packing import Kind
@@ -248,3 +250,20 @@ def test_a_snapshot_of_nothing(vault: Vault, tmp_path: Path) -> None:
     assert list(vault.walk(snapshot)) == []
     report = vault.restore(snapshot, tmp_path / "out")
     assert (report.files, report.directories) == (0, 0)
+
+
+def test_a_backup_into_a_store_that_is_read_only_says_so(
+    vault: Vault, store: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = keep(vault, {"/a": b"x"})
+
+    def fail(path: Path) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr("haechi.stores.local._create", fail)
+    before = {entry.key for entry in store.list()}
+    with pytest.raises(StoreRefused) as caught:
+        keep(vault, {"/b": b"y"})
+    assert caught.value.hint
+    assert {entry.key for entry in store.list()} == before
+    assert contents(vault, snapshot) == {"/a": b"x"}

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 
 from haechi.credentials import Secret
 from haechi.errors import Damaged, NotVerified, UsageMistake, WrongKey
+from haechi.stores._base import Buffer
+from haechi.testing.faulty_store import Killed
 from haechi.testing.memory_store import MemoryStore
-from haechi.vault import keys, prune
+from haechi.vault import index_files, keys, prune, references
 from haechi.vault.check import check
 from haechi.vault.copy import copy
 from haechi.vault.heal import heal
 from haechi.vault.rekey import rekey
 from haechi.vault.repair import repair
 from haechi.vault.repository import Vault
-from tests.vault_ground import again, backup, changed, contents, damage, hurried, new_vault, some_files
+from tests.vault_ground import (
+    after_a_crash,
+    again,
+    backup,
+    changed,
+    contents,
+    damage,
+    hurried,
+    new_vault,
+    some_files,
+)
 
 __all__ = ["hurried"]
 
@@ -74,6 +86,43 @@ def test_only_what_is_missing_is_copied(vault: Vault) -> None:
     assert 0 < second.bytes_read < first.bytes_read / 3
     third = copy(vault, again(target))
     assert third.blobs == third.bytes_stored == 0 and len(third.present) == 4
+
+
+class Ending(MemoryStore):
+    """The process ends when it has stored its first index file."""
+
+    ended = False
+
+    def put(self, key: str, data: Buffer | Iterable[Buffer], *, replace: bool = False) -> None:
+        self._go_on()
+        super().put(key, data, replace=replace)
+        self.ended = key.startswith("index/")
+
+    def delete(self, key: str) -> None:
+        self._go_on()
+        super().delete(key)
+
+    def _go_on(self) -> None:
+        if self.ended:
+            raise Killed
+
+
+def test_a_copy_that_broke_off_sends_nothing_again_that_is_indexed(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_files, "MOST_BLOBS", 6)
+    half = Ending()
+    target = new_vault(half)
+    with pytest.raises(Killed):
+        copy(vault, target)
+    rest = MemoryStore()
+    rest.objects.update(half.objects)
+    target = after_a_crash(again(target, rest))
+    arrived = len(target.index())
+    needed = len(references.used_blobs(vault.files, vault.index(), [one.tree for one in vault.snapshots()]))
+    assert 0 < arrived < needed and not target.snapshots()
+    assert copy(vault, target).blobs == needed - arrived
+    assert everything(again(target)) == everything(vault)
 
 
 def test_the_copy_of_a_copy_is_known_at_home(vault: Vault) -> None:
