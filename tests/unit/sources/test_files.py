@@ -306,10 +306,10 @@ def test_what_may_not_be_read_fails_the_backup(tmp_path: Path, monkeypatch: pyte
         ground.back_up()
 
 
-def test_a_socket_is_no_file(tmp_path: Path) -> None:
+def test_a_socket_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ground, directory = media(tmp_path)
     with socket.socket(socket.AF_UNIX) as made:
-        os.chdir(directory)
+        monkeypatch.chdir(directory)  # a socket's path must be short
         made.bind("s")
         ground.back_up()
     for copy in COPIES:
