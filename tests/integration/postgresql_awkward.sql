@@ -116,13 +116,18 @@ alter table public.audit force row level security;
 create policy own on public.audit for select using (what <> 'secret');
 insert into public.audit values ('2026-01-01', 'secret');
 
--- Casts, operators, collations, text search, publications, foreign tables.
+-- Casts, operators, collations, text search, publications and subscriptions, foreign tables.
 create collation public.bytewise (locale = 'C');
 create table public.sorted (t text collate public.bytewise primary key);
 insert into public.sorted values ('가'), ('나'), ('a'), ('B');
 create operator public.<+> (leftarg = int, rightarg = int, function = public.widen);
 create text search configuration public.mine (copy = simple);
 create publication everything for table public.hen;
+create publication "무엇이든" for table public.egg with (publish = 'insert, update');
+create subscription theirs connection 'host=publisher.invalid dbname=shop user=reader' publication everything
+  with (connect = false);
+create subscription "남의 것" connection 'host=publisher.invalid' publication one, "무엇이든"
+  with (connect = false, slot_name = none);
 create foreign data wrapper nowhere;
 create server nobody foreign data wrapper nowhere options (host 'x');
 create foreign table public.far (id int, t text) server nobody;

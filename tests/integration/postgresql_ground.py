@@ -21,6 +21,16 @@ from haechi.sources._postgresql import loading
 from tests.servers.postgres import Postgres
 
 AWKWARD = Path(__file__).with_name("postgresql_awkward.sql")
+_UNSUBSCRIBE = """
+do $$ declare one text; begin
+  for one in select quote_ident(subname) from pg_subscription s join pg_database d on d.oid = s.subdbid
+              where d.datname = current_database() loop
+    execute 'alter subscription ' || one || ' disable';
+    execute 'alter subscription ' || one || ' set (slot_name = none)';
+    execute 'drop subscription ' || one;
+  end loop;
+end $$
+"""
 
 
 def service(server: Postgres, place: Place | None = None, **options: Any) -> postgresql.PostgreSQL:
@@ -41,6 +51,7 @@ def database(server: Postgres, sql: str = "", options: str = "", name: str = "")
         yield name
     finally:
         for left in relatives(server, name):
+            ask(server, _UNSUBSCRIBE, left)
             server.psql(f'drop database "{left}" with (force)')
 
 

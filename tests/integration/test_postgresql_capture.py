@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ from tests.servers.postgres import Postgres, bindir, running
 pytestmark = pytest.mark.server
 
 ROWS = "create table t as select i, md5(i::text) as what from generate_series(1, 1000) i"
+BIG = "create table big as select i, repeat(md5(i::text), 20) as what from generate_series(1, 60000) i"
 
 
 def test_dump_and_facts_are_of_the_same_moment(postgres: Postgres) -> None:
@@ -253,8 +256,7 @@ def test_a_user_without_rights_says_so(postgres17: Postgres) -> None:
 
 @pytest.mark.parametrize("form", ["custom", "plain"])
 def test_a_connection_lost_half_way_is_an_error_and_no_short_dump(postgres17: Postgres, form: str) -> None:
-    sql = "create table big as select i, repeat(md5(i::text), 20) as what from generate_series(1, 60000) i"
-    with database(postgres17, sql) as name:
+    with database(postgres17, BIG) as name:
         erp = service(postgres17, database=name, format=form, facts="none")
         with erp.capture(SILENT) as capture, capture.parts[0].open() as stream:
             assert stream.read(1 << 20)
@@ -270,8 +272,7 @@ def test_a_connection_lost_half_way_is_an_error_and_no_short_dump(postgres17: Po
 
 
 def test_a_pg_dump_that_is_killed_is_an_error(postgres17: Postgres) -> None:
-    sql = "create table big as select i, repeat(md5(i::text), 20) as what from generate_series(1, 60000) i"
-    with database(postgres17, sql) as name:
+    with database(postgres17, BIG) as name:
         erp = service(postgres17, database=name)
         with erp.capture(SILENT) as capture, capture.parts[0].open() as stream:
             assert stream.read(1 << 20)
@@ -339,18 +340,33 @@ def test_leaving_a_capture_early_leaves_no_session(postgres17: Postgres) -> None
 
 
 def test_no_password_in_any_argv(postgres17: Postgres) -> None:
-    seen: list[bytes] = []
-    with database(postgres17, ROWS) as name:
-        erp = service(postgres17, database=name)
-        with erp.capture(SILENT) as capture:
-            stream = capture.parts[0].open()
+    """Whoever may list processes looks all the time: from before the first program begins until after the last."""
+    seen: set[bytes] = set()
+    dumping, enough = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while not enough.is_set():
             for process in Path("/proc").glob("[0-9]*"):
-                try:
-                    seen.append((process / "cmdline").read_bytes())
-                except OSError:
-                    continue
-            stream.read()
-    assert any(b"--snapshot=" in line for line in seen)
+                with suppress(OSError):
+                    line = (process / "cmdline").read_bytes()
+                    seen.add(line)
+                    if b"--snapshot=" in line:
+                        dumping.set()
+
+    watcher = threading.Thread(target=look)
+    with database(postgres17, BIG) as name:
+        erp = service(postgres17, database=name)
+        watcher.start()
+        try:
+            with erp.capture(SILENT) as capture, capture.parts[0].open() as stream:
+                assert stream.read(1)
+                # More is to come than its pipe holds, so it stays until it has been seen.
+                assert dumping.wait(30)
+                while stream.read(1 << 20):
+                    pass
+        finally:
+            enough.set()
+            watcher.join()
     assert not any(postgres17.password.encode() in line for line in seen)
 
 

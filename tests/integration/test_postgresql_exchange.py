@@ -347,3 +347,18 @@ def test_roles_are_mapped(postgres17: Postgres) -> None:
     finally:
         for role in ("old_owner", "old_reader", "new_owner", "new_reader"):
             postgres17.psql(f"drop role if exists {role}")
+
+
+def test_what_came_back_with_a_subscription_can_be_let_go(postgres17: Postgres) -> None:
+    """It comes back switched off, and goes without a word to the publisher: the slot there is the live one's."""
+    sql = """create subscription theirs connection 'host=publisher.invalid dbname=x' publication p
+             with (connect = false)"""
+    with database(postgres17, sql) as name:
+        erp = service(postgres17, database=name)
+        restored = bring_back(erp, take(erp))
+        assert unequal(restored) == []
+        found = "select subenabled, subslotname from pg_subscription s join pg_database d on d.oid = subdbid"
+        assert postgres17.psql(f"{found} where datname = '{restored.where}'") == "f|theirs"
+        erp.swap(name)
+        assert len(erp.finish(name)) == 1
+        assert postgres17.psql(f"{found} where datname = '{name}'") == "f|theirs"

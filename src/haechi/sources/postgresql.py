@@ -25,7 +25,8 @@ and psql run: with `docker:…` nothing needs to be installed here, and no port 
 authentication, `run_as = "postgres"` runs them as that system user.
 
 The password travels in the environment of those programs and in no command line. Let the user be a superuser, or
-give it `pg_read_all_data`: a dump that leaves out what its user may not see is an error, not a smaller dump.
+give it `pg_read_all_data`: a dump that leaves out what its user may not see is an error, not a smaller dump. Only
+subscriptions are left out without one, because pg_dump shows them to superusers alone; a restore then says so.
 
 Of several versions of pg_dump the nearest to the server is used that is not older than it. `bindir` names another.
 
@@ -88,8 +89,14 @@ A restore may go elsewhere, with the target's own `url` (or `host`, …) and `at
 
 Roles that are missing there are made from the globals; those that exist are left as they are.
 
+Subscriptions come back switched off, and on their old slots: `alter subscription … enable` when the old database
+has let go of them. What lies beside is removed without a word to the publisher.
+
 Somebody else's dumps are taken too: SQL text of pg_dump or pg_dumpall, custom and tar format, also packed by gzip or
-zstd. SQL text is a program: restore only what you trust.
+zstd; in an archive's tree, or any file by itself: `haechi restore erp --file /mnt/usb/backup.sql.gz`. It comes back
+beside, and because nothing was counted when it was made, the plan's checks alone are asked. A dump that does not say
+whose it is counts as that of the one database which the plan names; else name it, or it is called as its file is.
+SQL text is a program: restore only what you trust.
 """
 
 from __future__ import annotations
@@ -172,9 +179,16 @@ class PostgreSQL:
     ) -> Restored:
         target = Target.read(wanted.target)
         server = self.target_server(target)
-        chosen = restore.items(point, parts, wanted)
+        chosen = restore.items(point, parts, wanted, self._alone(server, target))
         under_way = restore.Restore(server, point, target, wanted, reporter)
         return under_way.run(chosen, None if wanted.only else parts.get(dump.GLOBALS))
+
+    def _alone(self, server: Server, target: Target) -> str | None:
+        """The database of this service, if it is one."""
+        chosen = self.options.databases
+        if chosen is None and not target.elsewhere:
+            return server.address.database
+        return chosen[0] if isinstance(chosen, tuple) and len(chosen) == 1 else None
 
     def target_server(self, target: Target) -> Server:
         """Where a restore with these options goes: a server of its own, or the service's."""

@@ -190,3 +190,12 @@ def test_which_scripts_are_of_many() -> None:
 def test_names_survive_connect(name: str) -> None:
     line = f"\\connect {plain.connect_argument(name)}\n".encode()
     assert script.connected(line) == name
+
+
+def test_only_what_a_body_has_begun_is_ended_in_it() -> None:
+    """A dump by an older program, and one by a newer behind it."""
+    old = FOREIGN.replace(b"\\restrict AAA\n", b"").replace(b"\\unrestrict AAA\n", b"")
+    taken = Body(io.BytesIO(old), "shop").readall()
+    assert b"CREATE TABLE t" in taken
+    assert b"restrict" not in taken
+    assert Body(io.BytesIO(FOREIGN), "x").readall().count(b"restrict BBB") == 2

@@ -29,6 +29,9 @@ _MARKED = """
 select d.datname as name, shobj_description(d.oid, 'pg_database') as comment
 from pg_database d where starts_with(shobj_description(d.oid, 'pg_database'), 'haechi {') order by d.datname
 """
+_SUBSCRIPTIONS = """
+select s.subname as name from pg_subscription s join pg_database d on d.oid = s.subdbid where d.datname = {name}
+"""
 _CUT_OFF = """
 select count(pg_terminate_backend(pid)) as cut from pg_stat_activity
  where datname = {name} and pid <> pg_backend_pid()
@@ -94,9 +97,10 @@ def create(session: Session, name: str, of: str, like: Mapping[str, Any], point:
     session.execute(marking(name, of, UNDER_WAY, point=point, comment=like.get("comment")))
 
 
-def drop(session: Session, name: str) -> None:
+def drop(server: Server, session: Session, name: str) -> None:
     """Remove a database of ours, whoever is still connected to it."""
     doing = _("Removing the database “{name}”").format(name=name)
+    _unsubscribe(server, session, name, doing)
     if session.version >= 130000:
         session.execute(f"drop database if exists {identifier(name)} with (force)", doing)
         return
@@ -104,13 +108,26 @@ def drop(session: Session, name: str) -> None:
     session.execute(f"drop database if exists {identifier(name)}", doing)
 
 
-def sweep(session: Session, of: str) -> list[str]:
+def _unsubscribe(server: Server, session: Session, name: str, doing: str) -> None:
+    """A database with subscriptions cannot be removed. Their slots at the publisher are left alone: the database
+    that is in use has subscriptions of the same names, and lives on those slots."""
+    found = [identifier(row["name"]) for row in session.rows(_SUBSCRIPTIONS.format(name=literal(name)))]
+    if not found:
+        return
+    with server.session(name) as inside:
+        for subscription in found:
+            inside.execute(f"alter subscription {subscription} disable", doing)
+            inside.execute(f"alter subscription {subscription} set (slot_name = none)", doing)
+            inside.execute(f"drop subscription {subscription}", doing)
+
+
+def sweep(server: Server, session: Session, of: str) -> list[str]:
     """Remove what an interrupted restore has left: marked as under way, and held by nobody."""
     left = []
     for beside in marked(session, of, UNDER_WAY):
         lock = f"hashtext({literal(beside.name)}), 4843"
         if session.row(f"select pg_try_advisory_lock({lock}) as free")["free"]:
-            drop(session, beside.name)
+            drop(server, session, beside.name)
             session.execute(f"select pg_advisory_unlock({lock})")
             left.append(beside.name)
     return left
@@ -155,9 +172,9 @@ def undo(server: Server, of: str) -> str:
 def finish(server: Server, of: str) -> list[str]:
     """Let go of what was replaced, and of what came back but was never put in place; gives back their names."""
     with server.administration(of) as session:
-        going = [b.name for b in marked(session, of) if b.state != UNDER_WAY] + sweep(session, of)
+        going = [b.name for b in marked(session, of) if b.state != UNDER_WAY] + sweep(server, session, of)
         for name in going:
-            drop(session, name)
+            drop(server, session, name)
         return going
 
 

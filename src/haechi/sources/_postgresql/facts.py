@@ -61,6 +61,9 @@ union all select 'constraints', conrelid::regclass::text || ' ' || conname
 union all select 'triggers', tgrelid::regclass::text || ' ' || tgname from pg_trigger where not tgisinternal
 union all select 'policies', polrelid::regclass::text || ' ' || polname from pg_policy
 union all select 'event triggers', evtname from pg_event_trigger
+union all select 'publications', pubname from pg_publication
+union all select 'subscriptions', subname from pg_subscription s join pg_database d on d.oid = s.subdbid
+ where d.datname = current_database()
 order by 1, 2
 """
 # The catalog is read as of the snapshot, the function looks at what is now.

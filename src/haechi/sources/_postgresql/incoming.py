@@ -24,6 +24,7 @@ class Incoming:
 
     reader: PartReader
     kind: str
+    parallel: bool = True  # whether several jobs of pg_restore can read it at once
 
     @property
     def size(self) -> int:
@@ -42,7 +43,7 @@ def recognise(reader: PartReader) -> Incoming:
         return Incoming(reader, "custom")
     at, magic = _TAR_MAGIC
     if head[at : at + len(magic)] == magic:
-        return Incoming(reader, "custom")  # pg_dump -Ft; pg_restore tells it apart itself
+        return Incoming(reader, "custom", parallel=False)  # pg_dump -Ft; pg_restore tells it apart itself
     if b"\0" in head:
         raise UsageMistake(
             _("“{name}” is no dump of PostgreSQL.").format(name=reader.info.name),

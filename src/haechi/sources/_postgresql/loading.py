@@ -92,7 +92,7 @@ def _by_pg_restore(
         if manner.wishes:
             directory.put("list", _lines(_chosen(server, pg_restore, incoming, manner.wishes)))
             argv.append(f"--use-list={directory.path}/list")
-        jobs = 1 if manner.over else manner.jobs
+        jobs = manner.jobs if incoming.parallel and not manner.over else 1
         if jobs > 1 and directory.free < incoming.size + _MARGIN:
             reporter.note(_("There is no room to spool the dump, so it is loaded by one job."))
             jobs = 1

@@ -87,7 +87,7 @@ class Restore:
                 over = Manner(1, manner.owners, manner.tablespaces, over=True, wishes=item.wishes)
                 loading.load(self.server, item.name, item.dump, item.body, over, self.reporter, client)
                 return item.name
-            for left in beside.sweep(admin, item.name):
+            for left in beside.sweep(self.server, admin, item.name):
                 self.reporter.note(_("Removed “{name}”, left by an interrupted restore.").format(name=left))
             name = self._name_for(admin, item, there)
             like = item.facts.get("properties") or (catalog.properties(admin, item.name) if there else {})
@@ -138,7 +138,7 @@ class Restore:
 
     def _drop(self, name: str) -> None:
         with self.server.administration() as admin:
-            beside.drop(admin, name)
+            beside.drop(self.server, admin, name)
 
     def _compare(self, item: Item, name: str) -> list[Comparison]:
         only = None
@@ -166,18 +166,26 @@ class Restore:
             beside.swap(self.server, item.name)
 
 
-def items(point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted) -> list[Item]:
-    """The databases of this point that are wanted, each with its dump. Raises NotThere."""
+def items(
+    point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, alone: str | None = None
+) -> list[Item]:
+    """The databases of this point that are wanted, each with its dump. Raises NotThere.
+
+    `alone`: the one database of the plan, which a dump that does not say whose it is is taken for.
+    """
     known: Mapping[str, Mapping[str, Any]] = point.facts.get("databases", {})
     wishes = _wishes(wanted.only)
     dumps = {name: part for name, part in parts.items() if name != dump.GLOBALS}
     found: dict[str, Item] = {}
+    nameless = len(dumps) == 1 and not known
     for name, part in dumps.items():
         owner = next((d for d, fact in known.items() if fact.get("part") == name), None)
         if wishes and owner and owner not in wishes:
             continue
         brought = incoming.recognise(part)
-        for database, body in _bodies(brought, owner, name, known):
+        stem = _stem(name)
+        called = owner or (_named(stem, alone, wishes) if nameless else stem)
+        for database, body in _bodies(brought, owner, called, known):
             found[database] = Item(database, brought, body, known.get(database, {}), wishes.get(database, ()))
     chosen = [item for name, item in found.items() if not wishes or name in wishes]
     for name in wishes or ([] if found else [point.service]):
@@ -198,21 +206,28 @@ def items(point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted) 
 
 
 def _bodies(
-    brought: Incoming, owner: str | None, part: str, known: Mapping[str, Any]
+    brought: Incoming, owner: str | None, called: str, known: Mapping[str, Any]
 ) -> list[tuple[str, str | None]]:
     """The databases in one dump: (name, name within the script if it holds several)."""
     if brought.kind == "custom":
-        return [(owner or _stem(part), None)]
+        return [(called, None)]
     with brought.open() as stream:
         beginning = script.peek(stream)
     if not script.is_of_many(beginning):
-        return [(owner or _stem(part), None)]
+        return [(called, None)]
     if owner:
         return [(owner, owner)]
     if known:
         return [(name, name) for name in known]
     with brought.open() as stream:
         return [(name, name) for name in script.names(stream)]
+
+
+def _named(stem: str, alone: str | None, wishes: Mapping[str, Any]) -> str:
+    """What to call the database of a dump that does not say it: as asked for, as the plan does, as its file."""
+    if stem in wishes:
+        return stem
+    return alone or (next(iter(wishes)) if len(wishes) == 1 else stem)
 
 
 def _stem(part: str) -> str:

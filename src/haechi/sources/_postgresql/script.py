@@ -22,6 +22,7 @@ _HEAD = 1 << 16
 _TAIL = 512
 _FILLING = (b"CREATE ", b"COPY ", b"INSERT ")
 _CONNECT = b"\\connect "
+_RESTRICT, _UNRESTRICT = b"\\restrict ", b"\\unrestrict "
 _BEGIN = b"-- PostgreSQL database dump\n"
 _COMPLETE = b"-- PostgreSQL database dump complete"
 _CLUSTER = b"-- PostgreSQL database cluster dump"
@@ -67,19 +68,21 @@ def _opened(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
 
 def _foreign(stream: BinaryIO) -> Iterator[tuple[str | None, bytes]]:
     current: str | None = GLOBALS
-    complete, before = False, b"\n"
+    complete, restricted, before = False, False, b"\n"
     for is_data, piece in _lines(stream):
         if is_data:
             yield current, piece
             continue
         # What stands before it tells the command from words in a function's body.
-        if piece.startswith(_CONNECT) and before.startswith((b"\n", b"\\unrestrict ")):
-            current, complete = connected(piece), False
+        if piece.startswith(_CONNECT) and before.startswith((b"\n", _UNRESTRICT)):
+            current, complete, restricted = connected(piece), False, False
         elif not complete:
+            restricted = restricted or piece.startswith(_RESTRICT)
             yield current if not _is_about_database(piece, current) else None, piece
             complete = piece.startswith(_COMPLETE)
-        elif piece.startswith(b"\\unrestrict"):
-            yield current, piece
+        elif piece.startswith(_UNRESTRICT):
+            # Only where it ends what this body began: older programs write neither.
+            yield current if restricted else None, piece
             current = None  # what comes until the next \connect is that one's
         before = piece
 
