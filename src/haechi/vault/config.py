@@ -6,8 +6,9 @@ import json
 import secrets
 from dataclasses import dataclass
 
-from haechi.errors import Damaged, NotThere, VersionMismatch
+from haechi.errors import Damaged, VersionMismatch
 from haechi.i18n import _
+from haechi.stores import _base
 from haechi.stores._base import Store
 from haechi.vault.sealing import SealingKey
 
@@ -34,11 +35,7 @@ class Config:
 
 def exists(store: Store) -> bool:
     """Whether there is a vault."""
-    try:
-        store.stat(NAME)
-    except NotThere:
-        return False
-    return True
+    return _base.exists(store, NAME)
 
 
 def save(store: Store, key: SealingKey, config: Config) -> None:

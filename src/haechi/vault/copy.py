@@ -12,7 +12,7 @@ from typing import Any
 
 from haechi.errors import Damaged
 from haechi.events import SILENT, Reporter, Step
-from haechi.i18n import _
+from haechi.i18n import _, plural
 from haechi.vault import fetching, references, snapshots
 from haechi.vault.index import Place
 from haechi.vault.looking import locked_if_possible
@@ -149,8 +149,12 @@ def _identity(snapshot: Snapshot) -> tuple[Any, ...]:
 def _not_copied(damaged: Sequence[Snapshot], source: Vault) -> Damaged:
     points = ", ".join(f"{one.tag('service') or one.id[:8]} {one.time:%Y-%m-%d %H:%M}" for one in damaged)
     return Damaged(
-        _("{count} restore points are damaged in {store} and were not copied: {points}").format(
-            count=len(damaged), store=source.store.url, points=points
+        plural(
+            "{count} restore point is damaged in {store} and was not copied: {points}",
+            "{count} restore points are damaged in {store} and were not copied: {points}",
+            len(damaged),
+            store=source.store.url,
+            points=points,
         ),
         hint=_("Mend the vault with `haechi vault heal`, then copy again."),
     )

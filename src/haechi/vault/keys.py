@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import getpass
 import hashlib
 import json
 import os
@@ -24,9 +23,10 @@ from typing import Any
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from haechi import clock
+from haechi.attributes import this_user
 from haechi.credentials import Secret
 from haechi.errors import Damaged, NotThere, UsageMistake, WrongKey
-from haechi.i18n import _
+from haechi.i18n import _, plural
 from haechi.stores._base import Store
 from haechi.vault import gojson
 from haechi.vault.files import is_name
@@ -61,9 +61,15 @@ def unlock(store: Store, secret: Secret) -> tuple[str, SealingKey]:
                 continue
             except Damaged:
                 unreadable += 1
-    hint = _("Check where the plan says the key is; the recovery kit names the vault it belongs to.")
+    hint = _(
+        "Look whether the plan names the right key for this vault; any other key of it opens it as well."
+    )
     if unreadable:
-        hint += " " + _("{count} key files of the vault cannot be read.").format(count=unreadable)
+        hint += " " + plural(
+            "{count} key file of the vault cannot be read.",
+            "{count} key files of the vault cannot be read.",
+            unreadable,
+        )
     raise WrongKey(
         _("No key of the vault at {store} opens with this one.").format(store=store.url), hint=hint
     )
@@ -77,7 +83,7 @@ def add(store: Store, master: SealingKey, secret: Secret) -> KeyFile:
     sealed = _derive(secret, salt, _N, _R, _P).seal(json.dumps(_as_json(master)).encode())
     document = {
         "created": gojson.time_from(clock.now()),
-        "username": _user(),
+        "username": this_user(),
         "hostname": socket.gethostname(),
         "kdf": "scrypt",
         "N": _N,
@@ -187,13 +193,6 @@ def _describe(name: str, found: dict[str, Any]) -> KeyFile:
     except (KeyError, ValueError, TypeError):
         created = None
     return KeyFile(name, created, str(found.get("username", "")), str(found.get("hostname", "")))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a line in /etc/passwd
-        return str(os.getuid())
 
 
 def _damaged(name: str) -> Damaged:

@@ -7,7 +7,6 @@ a new file before the old one goes, and is stale after half an hour, or at once 
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import threading
@@ -18,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from haechi import clock
+from haechi.attributes import this_user
 from haechi.errors import Damaged, HaechiError, NotThere, VaultLocked
 from haechi.i18n import _
 from haechi.vault import gojson, leftovers
@@ -186,18 +186,11 @@ def _describe(moment: datetime, exclusive: bool) -> dict[str, Any]:
         "time": gojson.time_from(moment),
         "exclusive": exclusive,
         "hostname": socket.gethostname(),
-        "username": _user(),
+        "username": this_user(),
         "pid": os.getpid(),
         "uid": os.getuid(),
         "gid": os.getgid(),
     }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a line in /etc/passwd
-        return str(os.getuid())
 
 
 def _alive(pid: int) -> bool:

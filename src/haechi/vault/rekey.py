@@ -13,7 +13,7 @@ from typing import Any
 from haechi.credentials import Secret
 from haechi.errors import Damaged, NotVerified, UsageMistake, VaultMissing, WrongKey
 from haechi.events import SILENT, Reporter
-from haechi.i18n import _
+from haechi.i18n import _, plural
 from haechi.stores._base import Store
 from haechi.vault import config
 from haechi.vault.check import CheckReport, check
@@ -71,8 +71,10 @@ def _compare(old: Vault, new: Vault) -> None:
     missing = [one for one in old.snapshots() if (one.time, one.tree, one.hostname, one.paths) not in there]
     if missing or old.damaged_snapshots:
         raise NotVerified(
-            _("{count} restore points of the old vault are not in the new one.").format(
-                count=len(missing) + len(old.damaged_snapshots)
+            plural(
+                "{count} restore point of the old vault is not in the new one.",
+                "{count} restore points of the old vault are not in the new one.",
+                len(missing) + len(old.damaged_snapshots),
             ),
             hint=_(
                 "Keep the old vault. Run the same command again: somebody may have written there meanwhile."

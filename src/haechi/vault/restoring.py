@@ -17,7 +17,7 @@ from pathlib import Path
 
 from haechi.errors import Damaged, HaechiError, NotThere
 from haechi.events import Step
-from haechi.i18n import _
+from haechi.i18n import _, plural
 from haechi.vault import metadata, trees
 from haechi.vault.blobs import Blobs, unseal
 from haechi.vault.nodes import Node
@@ -329,8 +329,12 @@ def _write_all(handle: int, plain: bytes, offset: int) -> None:
 def _incomplete(failed: dict[str, str]) -> HaechiError:
     first, reason = next(iter(failed.items()))
     return Damaged(
-        _("{count} files could not be restored, the first of them {path}: {reason}").format(
-            count=len(failed), path=first, reason=reason
+        plural(
+            "{path} could not be restored: {reason}",
+            "{count} files could not be restored, the first of them {path}: {reason}",
+            len(failed),
+            path=first,
+            reason=reason,
         ),
         hint=_("Everything else is in place. Try another copy of this point, or `haechi vault heal`."),
         detail="\n".join(failed),
