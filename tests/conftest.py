@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,12 @@ import pytest
 
 from haechi import i18n
 from tests import servers
+
+# Whoever starts the tests in the background or under nohup ignores these, and programs started here would inherit it:
+# tests that interrupt a program would wait for ever.
+for _number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 pytest_plugins = [
     "tests.servers.postgres",

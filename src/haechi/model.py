@@ -109,7 +109,8 @@ class RestorePoint:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: what lies beside every copy, in the journal and in `--json`."""
-        return {**asdict(self), "time": self.time.isoformat(), "facts": dict(self.facts)}
+        parts = [{"name": part.name, "form": part.form, "size": part.size} for part in self.parts]
+        return {**asdict(self), "time": self.time.isoformat(), "facts": dict(self.facts), "parts": parts}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RestorePoint:
