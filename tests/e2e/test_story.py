@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -162,6 +163,30 @@ def test_stock_tools_alone_bring_it_back(shop: Shop) -> None:
         text=True,
     ).stdout
     assert dumped == text, "the vault and the archive hold the same stream"
+
+
+def test_a_dump_that_somebody_brings(shop: Shop) -> None:
+    dump = subprocess.run(
+        [shop.server.bindir / "pg_dump", "-d", shop.database],
+        env={**os.environ, **shop.server.env},
+        check=True,
+        capture_output=True,
+    ).stdout
+    file = shop.root / "from the old machine.sql.gz"
+    file.write_bytes(gzip.compress(dump, 1))
+    shop.sql("delete from orders where id > 10")
+    shop.haechi("restore", "shop", "--file", str(file), "--in-place", status=2)
+    shop.haechi("restore", "shop", "--file", str(file), "--swap", status=2)
+    assert "beside" in shop.haechi("restore", "shop", "--file", str(file), "--dry-run")
+    came = shop.json("restore", "shop", "--file", str(file))
+    assert (came["equal"], came["compared"]) == (True, 1), "nothing was counted; the plan's check holds"
+    assert came["where"].startswith(f"{shop.database}__haechi")
+    assert shop.sql("select count(*) from orders", came["where"]) == "20000"
+    assert shop.sql("select count(*) from orders") == "10"
+    shop.haechi("beside", "swap", "shop")
+    assert shop.sql("select count(*) from orders") == "20000"
+    file.write_bytes(gzip.compress(dump, 1)[:-100])
+    assert "ends too early" in shop.haechi("restore", "shop", "--file", str(file), status=20)
 
 
 def test_in_place_wants_a_typed_word(shop: Shop) -> None:

@@ -55,9 +55,14 @@ def plan(
     points = locate.gather(sources, service.name, reporter)
     point = locate.choose(points, which, service.zone)
     source = service.destination(point.copies[0].where)
-    if service.checks:
-        wanted = replace(wanted, target={"checks": service.checks, **wanted.target})
-    return RestorePlan(service, source.describe(point), source, wanted)
+    return RestorePlan(service, source.describe(point), source, with_checks(service, wanted))
+
+
+def with_checks(service: Service, wanted: Wanted) -> Wanted:
+    """What the plan asks of everything that comes back is asked of this."""
+    if not service.checks:
+        return wanted
+    return replace(wanted, target={"checks": service.checks, **wanted.target})
 
 
 def execute(planned: RestorePlan, desk: Desk, reporter: Reporter) -> Brought:

@@ -63,8 +63,8 @@ class Papers:
         for name, part in parts.items():
             with part.open() as stream:
                 self.restored[name] = stream.read()
-            expected = point.facts["lengths"][name]
-            comparisons.append(Comparison(name, expected, len(self.restored[name])))
+            if known := point.facts.get("lengths"):
+                comparisons.append(Comparison(name, known[name], len(self.restored[name])))
         return Restored("memory", tuple(comparisons))
 
     def _open(self, name: str, data: bytes) -> Any:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
 from haechi.cli.home import at_home
 from haechi.cli.options import DryRun, Point, Service, Where
 from haechi.i18n import N_, _
+
+if TYPE_CHECKING:
+    from haechi.app import Home
+    from haechi.cli.screen import Screen
+    from haechi.sources._base import Wanted
 
 GROUP = "recover"
 SUMMARY = N_("Bring a restore point back, beside what is there")
@@ -28,6 +34,14 @@ def command(
     ] = None,
     point: Point = "latest",
     where: Where = None,
+    file: Annotated[
+        Path | None,
+        Option(
+            "--file",
+            metavar="FILE",
+            help=N_("No restore point but this file, whoever made it: .sql, .sql.gz, .sql.zst, .dump."),
+        ),
+    ] = None,
     to: Annotated[
         list[str] | None,
         Option(
@@ -55,7 +69,7 @@ def command(
     dry_run: DryRun = False,
 ) -> None:
     from haechi.cli.render import amounts, restores
-    from haechi.errors import NotVerified
+    from haechi.errors import NotVerified, UsageMistake
     from haechi.operations import exchange, restore
     from haechi.sources._base import Wanted
 
@@ -66,6 +80,14 @@ def command(
         return
     view, home = at_home()
     wanted = Wanted(only=tuple(only or ()), target=restores.target(to or ()), in_place=in_place, jobs=jobs)
+    if file is not None:
+        if point != "latest" or where or swap:
+            raise UsageMistake(
+                _("A file is restored by itself, without --point, --from and --swap."),
+                hint=_("Look at what came back, then: haechi beside swap {service}").format(service=service),
+            )
+        _from_file(view, home, service, file, wanted, dry_run=dry_run)
+        return
     with view.progress() as reporter:
         plan = restore.plan(home.service(service), reporter, which=point, copy=where, wanted=wanted)
     if dry_run:
@@ -93,4 +115,25 @@ def command(
             if in_place
             else _("What came back differs from what was saved; it was not put in place."),
             hint=_("Look at the differences above; an older point can be restored with --point."),
+        )
+
+
+def _from_file(view: Screen, home: Home, service: str, file: Path, wanted: Wanted, *, dry_run: bool) -> None:
+    from haechi.cli.render import restores
+    from haechi.errors import NotVerified
+    from haechi.operations import restore_file
+
+    plan = restore_file.plan(home.service(service), file, wanted)
+    if dry_run:
+        view.answer(restores.file_plan_as_data(plan), text=lambda: restores.file_plan(plan, home.zone))
+        return
+    with view.progress() as reporter:
+        brought = restore_file.execute(plan, home.desk, reporter)
+    view.answer(restores.as_data(brought, {}), text=lambda: restores.brought(brought, {}))
+    if not brought.restored.equal:
+        raise NotVerified(
+            _("What came back does not meet the plan's checks."),
+            hint=_("Look at the differences above, or remove it with: haechi beside finish {service}").format(
+                service=service
+            ),
         )

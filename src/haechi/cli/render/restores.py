@@ -13,6 +13,7 @@ from haechi.cli.render.terminal import table
 from haechi.errors import UsageMistake
 from haechi.i18n import N_, _
 from haechi.operations.restore import Brought, RestorePlan
+from haechi.operations.restore_file import FilePlan
 from haechi.sources._base import LyingBeside
 
 _SHOWN = 12  # differences; the rest is counted
@@ -54,6 +55,27 @@ def plan(planned: RestorePlan, zone: tzinfo | None) -> RenderableType:
         else _("beside what is there"),
     )
     return made
+
+
+def file_plan(planned: FilePlan, zone: tzinfo | None) -> RenderableType:
+    """What would be done with a file."""
+    made = table("", "")
+    made.show_header = False
+    point = planned.point
+    made.add_row(_("file"), str(planned.file))
+    made.add_row(_("written"), f"{amounts.exact(point.time, zone)} ({amounts.ago(point.time)})")
+    made.add_row(_("size"), amounts.size(point.size))
+    made.add_row(_("goes"), _("beside what is there"))
+    return made
+
+
+def file_plan_as_data(planned: FilePlan) -> dict[str, object]:
+    return {
+        "file": str(planned.file),
+        "time": planned.point.time,
+        "size": planned.point.size,
+        "only": planned.wanted.only,
+    }
 
 
 def plan_as_data(planned: RestorePlan) -> dict[str, object]:
@@ -142,6 +164,8 @@ def undone(moved: Mapping[str, str]) -> str:
 def _verdict(done: Brought) -> Text:
     took = amounts.duration(done.seconds)
     count = len(done.restored.comparisons)
+    if not done.point.facts and count:
+        return _verdict_of_checks(done, took)
     if not done.restored.equal:
         return Text(
             _("{where} came back in {took}, but differs from what was saved:").format(
@@ -161,6 +185,23 @@ def _verdict(done: Brought) -> Text:
             where=done.restored.where, took=took, count=count
         ),
         style="green",
+    )
+
+
+def _verdict_of_checks(done: Brought, took: str) -> Text:
+    """Of what nobody has counted, the checks are all that speaks."""
+    if not done.restored.equal:
+        return Text(
+            _("{where} came back in {took}, but not every check holds:").format(
+                where=done.restored.where, took=took
+            ),
+            style="bold red",
+        )
+    return Text(
+        _(
+            "{where} came back in {took}. Nothing was counted when it was saved, but all {count} checks hold."
+        ).format(where=done.restored.where, took=took, count=len(done.restored.comparisons)),
+        style="yellow",
     )
 
 
