@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
+from haechi import clock
 from haechi.errors import HaechiError
 from haechi.i18n import _
 from haechi.places._base import Place
@@ -22,6 +23,7 @@ from haechi.process import Running
 from haechi.sources._postgresql import problems
 
 Row = Mapping[str, Any]
+_FAREWELL = 2.0  # seconds
 
 # Whatever the database's defaults are, values must read the same before and after a restore.
 _STEADY = """
@@ -122,3 +124,11 @@ def session(place: Place, psql: str, env: Mapping[str, str], user: str | None = 
         finally:
             with suppress(HaechiError, OSError, ValueError):
                 running.stdin.close()
+        _see_off(running)
+
+
+def _see_off(running: Running) -> None:
+    """Told that nothing more comes, psql ends by itself: to end it behind ssh would take another login."""
+    until = clock.monotonic() + _FAREWELL
+    while running.is_alive and clock.monotonic() < until:
+        clock.sleep(0.005)
