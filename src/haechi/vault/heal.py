@@ -56,7 +56,14 @@ def heal(
     report = HealReport()
     if found.healthy:
         return report
-    report.repaired = repair(vault, damaged_packs=found.damaged_packs, reporter=reporter)
+    damaged = set(found.damaged_packs)
+    while True:
+        report.repaired = repair(vault, damaged_packs=damaged, reporter=reporter)
+        # It takes up packs that no index file named: also a damaged one that a heal had left out which broke off.
+        taken_up = check(vault, depth="all", reporter=reporter).damaged_packs
+        if taken_up <= damaged:
+            break
+        damaged |= taken_up
     while True:
         now = check(vault, reporter=reporter)  # a tree that came back may name more that is missing
         fetched = _fetch(vault, others, now.lost, reporter) if now.lost else 0
@@ -65,7 +72,7 @@ def heal(
             break
     report.blobs_lost, report.touched = len(now.lost), now.touched
     if report.healthy:
-        _remove(vault, found.damaged_packs, reporter)
+        _remove(vault, damaged, reporter)
     return report
 
 
