@@ -9,20 +9,27 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from haechi import clock
 from haechi.credentials import Secret
-from haechi.errors import HaechiError
+from haechi.errors import HaechiError, WrongKey
 from haechi.testing.faulty_store import Fault, FaultyStore, Killed
 from haechi.testing.memory_store import MemoryStore
-from haechi.vault import prune
+from haechi.vault import keys, prune
 from haechi.vault.check import check
 from haechi.vault.copy import copy
+from haechi.vault.heal import heal
+from haechi.vault.inventory import packs_in
+from haechi.vault.packing import pack_key
 from haechi.vault.rekey import rekey
 from haechi.vault.repair import repair
 from haechi.vault.repository import Vault
 from tests.vault_ground import after_a_crash, again, backup, changed, contents, new_vault, some_files
 
 SECRET = Secret("a new one")
+OLD_SECRET = Secret("the old one")
 
 
 @dataclass
@@ -61,6 +68,18 @@ def _backup(stage: Stage, vault: Vault, store: object) -> None:
     backup(vault, stage.next_files)
 
 
+def _tree(stage: Stage, vault: Vault, store: object) -> None:
+    """The same as a directory: what the fault strikes is read from a disk, with the last backup as its parent."""
+    with TemporaryDirectory() as root:
+        for path, data in stage.next_files.items():
+            file = Path(root + path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        with vault.writer() as writer:
+            writer.tree(Path(root), parent=vault.snapshots()[-1])
+            writer.commit(time=clock.now(), tags=["service:files"], hostname="here")
+
+
 def _forget(stage: Stage, vault: Vault, store: object) -> None:
     vault.forget(vault.snapshots()[:2])
 
@@ -86,6 +105,19 @@ def _rekey(stage: Stage, vault: Vault, store: FaultyStore | MemoryStore) -> None
     rekey(again(stage.other), store, SECRET)
 
 
+def _heal(stage: Stage, vault: Vault, store: object) -> None:
+    assert stage.other is not None
+    assert heal(vault, again(stage.other)).healthy
+
+
+def _repair(stage: Stage, vault: Vault, store: object) -> None:
+    repair(vault)
+
+
+def _change_key(stage: Stage, vault: Vault, store: FaultyStore | MemoryStore) -> None:
+    keys.change(store, vault.key, vault.key_id, SECRET)
+
+
 def _stage_for_copy() -> Stage:
     source, target = a_past(), a_past(forget=3)
     target.other = source.vault
@@ -98,27 +130,75 @@ def _stage_for_rekey() -> Stage:
     return Stage(again(source.vault, empty), source.vault, {}, source.next_files)
 
 
+def _stage_for_heal() -> Stage:
+    """A pack with a flipped bit in it, and one that is gone."""
+    stage = a_past()
+    stage.other = new_vault(MemoryStore())
+    copy(again(stage.vault), stage.other)
+    objects = _objects(stage.vault)
+    packs = sorted(key for key in objects if key.startswith("data/"))
+    objects[packs[0]] = _flipped(objects[packs[0]], 40)
+    del objects[packs[-1]]
+    return stage
+
+
+def _stage_for_repair() -> Stage:
+    """A pack whose header is unreadable, and an index file that knows others and is lost."""
+    stage = a_past()
+    objects = _objects(stage.vault)
+    lost, *_others = sorted(key for key in objects if key.startswith("index/"))
+    known = {pack_key(pack.id) for pack in packs_in(stage.vault.files, [lost.removeprefix("index/")])}
+    hurt = min(key for key in objects if key.startswith("data/") and key not in known)
+    objects[hurt] = _flipped(objects[hurt], -8)
+    del objects[lost]
+    return stage
+
+
+def _stage_for_key_change() -> Stage:
+    stage = a_past()
+    stage.vault.key_id = keys.add(stage.vault.store, stage.vault.key, OLD_SECRET).id
+    return stage
+
+
 def _stage_for_forget() -> Stage:
     stage = a_past()
     stage.optional = {one.id for one in stage.vault.snapshots()[:2]}
     return stage
 
 
+def _remove_half_key_files(stage: Stage, vault: Vault, store: MemoryStore) -> None:
+    """One of the two secrets opens it, whatever happened; and what is half there may go."""
+    for secret in (SECRET, OLD_SECRET):
+        with suppress(WrongKey):
+            opened, _key = keys.unlock(store, secret)
+    whole = {one.id for one in keys.every(store)}
+    for name in vault.files.names("keys"):
+        if name not in whole:
+            keys.remove(store, name, opened_with=opened)
+
+
 @dataclass(frozen=True)
 class Scenario:
+    """`mend` is what people do afterwards where the vault was not whole before, or not for sure."""
+
     name: str
     stage: Callable[[], Stage]
     work: Work
+    mend: Callable[[Stage, Vault, MemoryStore], None] | None = None
 
 
 SCENARIOS = [
     Scenario("backup", a_past, _backup),
+    Scenario("tree", a_past, _tree),
     Scenario("forget", _stage_for_forget, _forget),
     Scenario("prune", lambda: a_past(forget=3, orphan=True), _prune),
     Scenario("prune-of-everything", lambda: a_past(forget=4), _prune),
     Scenario("copy-out", a_past, _copy_out),
     Scenario("copy-in", _stage_for_copy, _copy_in),
     Scenario("rekey", _stage_for_rekey, _rekey),
+    Scenario("heal", _stage_for_heal, _heal, _heal),
+    Scenario("repair", _stage_for_repair, _repair, _repair),
+    Scenario("key-change", _stage_for_key_change, _change_key, _remove_half_key_files),
 ]
 
 
@@ -134,6 +214,7 @@ def sweep(scenario: Scenario, fault: Fault, every: int = 1) -> int:
         faulty = FaultyStore(store, fault, at)
         with suppress(HaechiError, Killed):
             scenario.work(stage, again(stage.vault, faulty), faulty)
+        faulty.settle()
         if faulty.struck:
             struck += 1
             try:
@@ -150,6 +231,8 @@ def _verify(scenario: Scenario, stage: Stage, store: MemoryStore) -> None:
         _verify_rekey(stage, store)
         return
     vault = after_a_crash(again(stage.vault, store))
+    if scenario.mend is not None:
+        scenario.mend(stage, again(vault), store)
     report = check(vault, depth="all")
     if any(problem.where.startswith("snapshots/") for problem in report.problems):
         # Half a snapshot can only be told from a damaged one by somebody who looks: repair does.
@@ -188,7 +271,13 @@ def _all_come_back(stage: Stage, vault: Vault) -> None:
             assert name in stage.optional, f"the restore point {name} is gone"
 
 
-def _objects(vault: Vault) -> Mapping[str, bytes]:
+def _flipped(data: bytes, at: int) -> bytes:
+    spoilt = bytearray(data)
+    spoilt[at] ^= 1
+    return bytes(spoilt)
+
+
+def _objects(vault: Vault) -> dict[str, bytes]:
     assert isinstance(vault.store, MemoryStore)
     return vault.store.objects
 

@@ -99,6 +99,7 @@ class Play:
             faulty = FaultyStore(store, self.chance.choice(list(Fault)), self.chance.randrange(60))
             with suppress(HaechiError, Killed):
                 rekey(again(side.vault), faulty, secret)
+            faulty.settle()
             self._strike_locks(store)
         side.vault = rekey(again(side.vault), store, secret).vault
 
@@ -111,6 +112,7 @@ class Play:
         self.story[-1] += f"({fault} at {faulty.at})"
         with suppress(HaechiError, Killed):
             work(again(side.vault, faulty))
+        faulty.settle()
         side.vault = after_a_crash(again(side.vault, side.store))
         side.vault.snapshots()
         if side.vault.damaged_snapshots:

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from typing import TypeVar
 
-from haechi.errors import StoreUnavailable
+from haechi import clock
+from haechi.errors import HaechiError, StoreUnavailable
 from haechi.stores._base import Buffer, Entry, Store
 
 T = TypeVar("T")
+
+PATIENCE = 120.0  # seconds that a call hangs; on a clock on which waiting costs nothing
 
 
 class Fault(StrEnum):
@@ -21,6 +25,7 @@ class Fault(StrEnum):
 
     FAIL = "fail"  # nothing is done, and an error says so
     LOST = "lost"  # it is done, but the answer is lost on the way
+    TIMED_OUT = "timed-out"  # nothing is heard until patience ends; and then, after the error, it is done
     TORN = "torn"  # of an upload, half is stored under its name; then an error
     KILLED = "killed"  # the process ends there: this call and all after it do nothing
     TORN_AND_KILLED = "torn-and-killed"  # half is stored, and the process ends
@@ -40,6 +45,7 @@ class FaultyStore:
         self.calls: list[tuple[str, str]] = []
         self.struck = False
         self._dead = False
+        self._late: Callable[[], object] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -71,11 +77,21 @@ class FaultyStore:
         self._call("duplicate", key, lambda: self.store.duplicate(key, new))
 
     def close(self) -> None:
+        self.settle()
         self.store.close()
+
+    def settle(self) -> None:
+        """What timed out arrives now, if it has not yet: it does so at the latest before the next call."""
+        with self._lock:
+            late, self._late = self._late, None
+            if late is not None:
+                with suppress(HaechiError):  # nobody is there any more to be told
+                    late()
 
     def _call(
         self, method: str, key: str, work: Callable[[], T], *, torn: Callable[[], None] | None = None
     ) -> T:
+        self.settle()
         with self._lock:
             if self._dead:
                 raise Killed
@@ -96,4 +112,7 @@ class FaultyStore:
             work()
         if self._dead:
             raise Killed
+        if self.fault is Fault.TIMED_OUT:
+            clock.sleep(PATIENCE)
+            self._late = work
         raise StoreUnavailable(f"planned fault: {self.fault}", retryable=False)

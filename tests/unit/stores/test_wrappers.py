@@ -13,7 +13,7 @@ from haechi.stores._base import Entry
 from haechi.stores.wrappers.append_only import AppendOnly
 from haechi.stores.wrappers.retry import Retrying
 from haechi.stores.wrappers.throttle import Throttled
-from haechi.testing.faulty_store import Fault, FaultyStore, Killed
+from haechi.testing.faulty_store import PATIENCE, Fault, FaultyStore, Killed
 from haechi.testing.memory_store import MemoryStore
 
 
@@ -159,3 +159,18 @@ def test_a_killed_process_reaches_the_store_no_more() -> None:
         store.delete("a")
     assert inner.objects == {"a": b"1234", "b": b"12"}
     assert store.struck and store.calls == [("put", "a"), ("put", "b")]
+
+
+def test_what_timed_out_is_done_after_all(hurried: Hurried) -> None:
+    inner = MemoryStore()
+    store = FaultyStore(inner, Fault.TIMED_OUT, at=0)
+    began = hurried.time
+    with pytest.raises(StoreUnavailable):
+        store.put("a", b"1234")
+    assert hurried.time - began >= PATIENCE and inner.objects == {}
+    assert store.get("a") == b"1234"  # it had arrived before the next call
+    late = FaultyStore(inner, Fault.TIMED_OUT, at=0)
+    with pytest.raises(StoreUnavailable):
+        late.delete("a")
+    late.settle()
+    assert inner.objects == {}
