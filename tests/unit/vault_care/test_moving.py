@@ -137,7 +137,7 @@ def test_what_is_whole_is_copied_although_something_is_damaged(vault: Vault, sto
         with damage(store, key, 25):
             hurt = {one.snapshot for one in check(again(vault), depth="all").touched}
             if 0 < len(hurt) < 4:
-                with pytest.raises(Damaged, match=f"{len(hurt)} restore points") as caught:
+                with pytest.raises(Damaged, match=f"{len(hurt)} restore point") as caught:
                     copy(again(vault), target)
                 assert "heal" in caught.value.hint
                 assert len(again(target).snapshots()) == 4 - len(hurt)
