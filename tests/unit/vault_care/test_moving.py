@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import pytest
 
@@ -290,8 +291,9 @@ def test_a_damaged_copy_gives_nothing_bad(vault: Vault, store: MemoryStore) -> N
     report = heal(again(vault), again(offsite))
     assert not report.healthy
     for snapshot in again(vault).snapshots():
-        for path, node in again(vault).walk(snapshot):
-            assert path or node  # whatever can be walked is authentic
+        with suppress(Damaged):  # a directory that is lost in both
+            for path, node in again(vault).walk(snapshot):
+                assert path or node  # whatever can be walked is authentic
 
 
 def test_a_healthy_vault_needs_nothing(vault: Vault) -> None:
