@@ -38,15 +38,19 @@ def main() -> int:
                 result = measure(comparison, 3 if given.quick else 5)
                 results.append(result)
                 _show(result)
+                _keep(results)  # a run that is cut short keeps what it has measured
         finally:
             shutil.rmtree(work, ignore_errors=True)
-    _BUILD.mkdir(exist_ok=True)
-    (_BUILD / "bench.json").write_text(json.dumps([r.as_dict() for r in results], indent=2) + "\n")
     missed = [result.name for result in results if not result.met]
     if missed:
         print(f"\n{len(missed)} of {len(results)} goals missed: {', '.join(missed)}", file=sys.stderr)
     print(f"\nwritten to build/bench.json after {time.perf_counter() - began:.0f} s", file=sys.stderr)
     return 1 if missed or not results else 0
+
+
+def _keep(results: list[Result]) -> None:
+    _BUILD.mkdir(exist_ok=True)
+    (_BUILD / "bench.json").write_text(json.dumps([r.as_dict() for r in results], indent=2) + "\n")
 
 
 def _show(result: Result) -> None:
