@@ -45,6 +45,7 @@ class Result:
     limit: float | None
     goal: float
     unit: str
+    runs: int
 
     @property
     def ratio(self) -> float:
@@ -66,6 +67,7 @@ class Result:
             "goal": self.goal,
             "met": self.met,
             "unit": self.unit,
+            "runs": self.runs,
         }
 
 
@@ -94,6 +96,7 @@ def measure(comparison: Comparison, runs: int) -> Result:
         medians.get("limit"),
         comparison.goal,
         comparison.unit,
+        comparison.runs or runs,
     )
 
 

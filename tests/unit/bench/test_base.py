@@ -38,4 +38,5 @@ def test_where_nobody_else_does_it_the_limit_is_the_measure() -> None:
     assert not result.met
     assert result.as_dict() == {
         "name": "x", "ours": 3.0, "theirs": None, "limit": 2.0, "ratio": 1.5, "goal": 1.4, "met": False, "unit": "s",
+        "runs": 1,
     }  # fmt: skip
