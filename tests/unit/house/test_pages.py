@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,15 @@ def commands_in(text: str) -> Iterator[tuple[str, str]]:
         yield verb, second
 
 
+@cache
+def every_verb() -> dict[str, set[str]]:
+    """The verbs, and what each has below it."""
+    return {verb: set(getattr(frame.load(verb), "commands", ())) for verb in frame.every_verb()}
+
+
 def wrong_commands(text: str) -> list[str]:
     """Commands that the text names and that do not exist."""
-    verbs = {verb: set(getattr(frame.load(verb), "commands", ())) for verb in frame.every_verb()}
+    verbs = every_verb()
     return [
         f"haechi {verb} {second}".strip()
         for verb, second in commands_in(text)
