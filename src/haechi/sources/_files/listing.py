@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
-from haechi.errors import AccessRefused, NotThere
+from haechi.errors import AccessRefused, NotThere, SourceChanged
 from haechi.fileio import explain
 from haechi.i18n import _
 from haechi.sources._base import Comparison
@@ -132,6 +132,7 @@ class FirstLook:
         self._roots = roots
         self._excluded = excluded
         self._files: list[IO[bytes]] = []
+        self._directories: dict[Path, tuple[int, int]] = {}
         self._open = ExitStack()
         self.size = 0
 
@@ -154,12 +155,18 @@ class FirstLook:
                     "Correct the plan; if it was lost, bring it back: haechi restore, then haechi beside swap."
                 ),
             )
+        if root.is_dir():
+            self._directories[root] = _identity(root)
         for entry in entries(root, self._excluded):
             self.size += entry.found.st_size if entry.kind == "f" else 0
             self._files[-1].write(b"%s\t%s\n" % (entry.path.hex().encode(), entry.state.encode()))
 
     def compare(self) -> tuple[dict[str, Any], list[str]]:
-        """The facts of each root, of what has not changed since; and the paths of what has."""
+        """The facts of each root, of what has not changed since; and the paths of what has. A root that is gone, or
+        another one by now, is no change: raises SourceChanged."""
+        for root, before in self._directories.items():
+            if not root.is_dir() or _identity(root) != before:
+                raise _gone(root)
         facts: dict[str, Any] = {}
         changed: list[str] = []
         for root, kept in zip(self._roots, self._files, strict=True):
@@ -222,6 +229,18 @@ def counted(root: Path, without: Collection[str] = ()) -> dict[str, Any]:
         if not passed or shown(entry.path) not in passed:
             counts.take(entry)
     return counts.facts
+
+
+def _identity(root: Path) -> tuple[int, int]:
+    found = root.stat()
+    return found.st_dev, found.st_ino
+
+
+def _gone(root: Path) -> SourceChanged:
+    return SourceChanged(
+        _("{path} went away while it was read.").format(path=root),
+        hint=_("See whether it is still mounted and where it was; then run it again."),
+    )
 
 
 def _refused(path: bytes) -> AccessRefused:
