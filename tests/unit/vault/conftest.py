@@ -1,4 +1,4 @@
-"""Vaults in a temporary directory, with keys that are quick to derive."""
+"""Vaults in a temporary directory."""
 
 from __future__ import annotations
 
@@ -9,18 +9,10 @@ from hypothesis import settings
 
 from haechi.credentials import Secret
 from haechi.stores.local import Local
-from haechi.vault import keys
 from haechi.vault.repository import Vault
 
 settings.register_profile("vault", deadline=None)  # other tests run on the same cores
 settings.load_profile("vault")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """scrypt takes a third of a second on purpose, and a lock waits a moment for others: not here."""
-    monkeypatch.setattr(keys, "_N", 1 << 8)
-    monkeypatch.setattr("haechi.vault.locking._SETTLE", 0.0)
 
 
 @pytest.fixture
