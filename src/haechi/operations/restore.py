@@ -6,15 +6,16 @@ the present state has been saved as a point of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from haechi import clock
-from haechi.errors import Damaged, NotVerified
+from haechi.errors import Damaged, HaechiError, NotVerified
 from haechi.events import Reporter
 from haechi.i18n import _
-from haechi.model import Proof, ProofState, RestorePoint
-from haechi.operations import locate
+from haechi.model import Outcome, Proof, ProofState, RestorePoint
+from haechi.operations import hooks, locate
 from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk, Entry
 from haechi.operations.destination import Destination, GivesTrees
@@ -40,6 +41,7 @@ class Brought:
     restored: Restored
     seconds: float
     safety: RestorePoint | None = None
+    unhooked: Mapping[str, HaechiError] = field(default_factory=dict)  # what was to be done after it
 
 
 def plan(
@@ -76,9 +78,12 @@ def execute(planned: RestorePlan, desk: Desk, reporter: Reporter) -> Brought:
         entry.point = point.id
         entry.bytes_read = point.size
         began = clock.monotonic()
+        told = service.told("restore", entry.run, point.id)
         try:
-            readers = _readers(planned, entry.reporter)
-            restored = service.source.restore(point, readers, planned.wanted, entry.reporter)
+            with hooks.around(service.hooks, "restore", told, entry.reporter) as hooked:
+                parts = readers(point, planned.source, entry.reporter)
+                restored = service.source.restore(point, parts, planned.wanted, entry.reporter)
+                hooked.outcome = Outcome.SUCCESS if restored.equal else Outcome.FAILURE
         except (Damaged, NotVerified) as problem:
             # Only what is wrong with the copy speaks against it; a server that is away does not.
             _prove(planned, entry, ProofState.FAILED, began, error=problem.as_dict())
@@ -92,11 +97,14 @@ def execute(planned: RestorePlan, desk: Desk, reporter: Reporter) -> Brought:
             compared=len(restored.comparisons),
             different=[c.what for c in restored.comparisons if not c.equal],
         )
-        return Brought(point, restored, clock.monotonic() - began, safety)
+        if hooked.failed:
+            entry.outcome = Outcome.PARTIAL
+            entry.error = next(iter(hooked.failed.values())).as_dict()
+        return Brought(point, restored, clock.monotonic() - began, safety, hooked.failed)
 
 
-def _readers(planned: RestorePlan, reporter: Reporter) -> dict[str, PartReader]:
-    source, point = planned.source, planned.point
+def readers(point: RestorePoint, source: Destination, reporter: Reporter) -> dict[str, PartReader]:
+    """The point's parts as its copy there gives them."""
     trees = source if isinstance(source, GivesTrees) else None
     return {
         part.name: PartReader(

@@ -6,7 +6,7 @@ says, and carries them back. So a new kind of service is one file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -122,6 +122,16 @@ class Restored:
         return list(self.details.get("databases") or self.details.get("came_back") or ())
 
 
+@dataclass(frozen=True)
+class Rehearsed:
+    """What a rehearsal came to. `seconds` is the restore alone, without making the place and taking it down."""
+
+    restored: Restored
+    where: str
+    seconds: float
+    left: tuple[str, ...] = ()  # what could not be taken away again
+
+
 class Source(Protocol):
     """One service. Built from its Options by the module's `build(name, options, place)`."""
 
@@ -135,6 +145,25 @@ class Source(Protocol):
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
     ) -> Restored:
         """Bring it back and compare it with the point's facts. On failure what was there before is as it was."""
+
+
+@runtime_checkable
+class Rehearsable(Protocol):
+    """An ability: to come back in a throwaway place, which is gone afterwards, as a proof."""
+
+    def rehearse(
+        self,
+        point: RestorePoint,
+        parts: Mapping[str, PartReader],
+        wanted: Wanted,
+        into: str | None,
+        reporter: Reporter,
+    ) -> Rehearsed:
+        """Restore it whole into a place of its own and take that down again, whatever comes of it.
+
+        `into` is the place in the source's own words; None means what suits it. What is in use is not touched, and
+        what a killed rehearsal has left is removed by the next one.
+        """
 
 
 class LyingBeside(Protocol):
@@ -170,3 +199,37 @@ class Exchangeable(Protocol):
 
     def finish(self, name: str) -> Sequence[str]:
         """Remove for good what lies beside `name`; the names that are gone."""
+
+
+@runtime_checkable
+class TakesStatements(Protocol):
+    """An ability of databases: to carry out a statement, as a hook asks for it."""
+
+    def execute(self, sql: str, seconds: float) -> None:
+        """Carry it out in the service's database, and raise unless it went well within so many seconds."""
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """An ability of databases: to name the values of a query, however many there are."""
+
+    def values(self, sql: str, database: str = "", *, beside: bool = False) -> Iterator[str]:
+        """The first column as text, without what is null; a stream, in bounded memory.
+
+        `database` is one of the service's own words for them, where it has several. With `beside`, what has come back
+        and waits to be put in place is asked; what has not come back is asked where it is.
+        """
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """An ability: to say which of many values it does not hold. So references between services are audited."""
+
+    def missing(self, values: Iterable[str], where: str = "", *, beside: bool = False) -> Iterator[str]:
+        """Those of these values that do not exist here, in any order; a stream, in bounded memory.
+
+        `where` narrows it in the source's own words: a column `table.column` or `database:schema.table.column`, a
+        directory or a prefix below which the values are names, a collection's field. Empty means the one place that
+        suits it: a file's path, an object's key, a primary key. With `beside`, what has come back and waits to be put
+        in place is searched; what has not come back is searched where it is.
+        """

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, BinaryIO, cast
 
@@ -22,8 +23,18 @@ from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.process import BUFFER, Output, Running
-from haechi.sources import _target
-from haechi.sources._base import Capture, Comparison, Part, PartReader, Probe, Restored, Source, Wanted
+from haechi.sources import _target, _throwaway
+from haechi.sources._base import (
+    Capture,
+    Comparison,
+    Part,
+    PartReader,
+    Probe,
+    Rehearsed,
+    Restored,
+    Source,
+    Wanted,
+)
 from haechi.sources._measured import Measured
 from haechi.sources._newfile import new_file
 
@@ -54,6 +65,11 @@ class Options(BaseModel):
     )
     load_beside: bool = Field(
         False, description="The load program itself puts it beside what is there, and so may run unasked"
+    )
+    rehearse: CommandLine | None = Field(
+        None,
+        description="Program that reads it from standard input into a throwaway place, and fails if it is not right; "
+        "else a drill compares the bytes alone",
     )
     part: str = Field("", description="Name of the stream, such as “users.ldif”; else the service's name")
     form: str = Field(
@@ -92,7 +108,7 @@ class Command:
 
     def probe(self) -> Probe:
         self.place.probe()
-        for argv in (self.options.dump, self.options.load):
+        for argv in (self.options.dump, self.options.load, self.options.rehearse):
             if argv and not self.place.has(argv[0]):
                 raise ProgramMissing(
                     _("The program “{program}” is not here.").format(program=argv[0]),
@@ -135,6 +151,23 @@ class Command:
             step.advance(stream.size)
         expected = {key: point.facts[key] for key in ("size", "sha256") if key in point.facts}
         return Restored(where, tuple(Comparison(key, expected[key], stream.facts[key]) for key in expected))
+
+    def rehearse(
+        self,
+        point: RestorePoint,
+        parts: Mapping[str, PartReader],
+        wanted: Wanted,
+        into: str | None,
+        reporter: Reporter,
+    ) -> Rehearsed:
+        if self.options.rehearse is not None:
+            there = replace(wanted, target={**wanted.target, "load": self.options.rehearse})
+            began = clock.monotonic()
+            restored = self.restore(point, parts, there, reporter)
+            return Rehearsed(restored, restored.where, clock.monotonic() - began)
+        return _throwaway.rehearse(
+            self, point, parts, wanted, into, reporter, lambda place: {"file": place / "restored"}
+        )
 
     def _load(self, stream: BinaryIO, target: Target, wanted: Wanted) -> str:
         load = target.load or self.options.load

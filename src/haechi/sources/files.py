@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -16,8 +17,18 @@ from haechi.events import Reporter
 from haechi.i18n import _, plural
 from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
-from haechi.sources import _beside, _target
-from haechi.sources._base import Capture, Part, PartReader, Probe, Restored, Source, Tree, Wanted
+from haechi.sources import _beside, _target, _throwaway
+from haechi.sources._base import (
+    Capture,
+    Part,
+    PartReader,
+    Probe,
+    Rehearsed,
+    Restored,
+    Source,
+    Tree,
+    Wanted,
+)
 from haechi.sources._files.excludes import excluder
 from haechi.sources._files.listing import FirstLook
 from haechi.sources._files.packing import TarStream
@@ -125,6 +136,18 @@ class Files:
         part = parts.get(PART) or next(iter(parts.values()))
         return Restore(point, part, wanted, reporter, target.directory, *told, self.roots).run()
 
+    def rehearse(
+        self,
+        point: RestorePoint,
+        parts: Mapping[str, PartReader],
+        wanted: Wanted,
+        into: str | None,
+        reporter: Reporter,
+    ) -> Rehearsed:
+        return _throwaway.rehearse(
+            self, point, parts, wanted, into, reporter, lambda place: {"directory": place / "restored"}
+        )
+
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return _beside.lying(self.roots)
 
@@ -136,6 +159,13 @@ class Files:
 
     def finish(self, name: str) -> Sequence[str]:
         return _beside.finish(Path(name))
+
+    def missing(self, values: Iterable[str], where: str = "", *, beside: bool = False) -> Iterator[str]:
+        """Values are paths below one of the service's directories, or below `where` in it."""
+        self._only_here()
+        waiting = {b.of: b.path for b in _beside.lying(self.roots) if beside and b.state == _beside.RESTORED}
+        below = [waiting.get(str(root), root) / where.strip("/") for root in self.roots]
+        return (value for value in values if not any(_lies_below(directory, value) for directory in below))
 
     def _tree(self) -> Tree:
         roots = self.roots
@@ -149,6 +179,12 @@ class Files:
                     "Run haechi there, or keep what `tar -c PATH` writes there, by a service of the kind “command”."
                 ),
             )
+
+
+def _lies_below(directory: Path, value: str) -> bool:
+    """Whether there is something of this name: never the directory itself, and never something outside of it."""
+    path = os.path.normpath(value.lstrip("/"))
+    return path != "." and Path(path).parts[0] != ".." and os.path.lexists(directory / path)
 
 
 def _facts(look: FirstLook, reporter: Reporter) -> dict[str, Any]:

@@ -101,15 +101,18 @@ SQL text is a program: restore only what you trust.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from haechi.errors import UsageMistake
 from haechi.events import Reporter
+from haechi.i18n import _
 from haechi.model import RestorePoint
 from haechi.places._base import Place
 from haechi.places._open import open_place
-from haechi.sources._base import Capture, PartReader, Probe, Restored, Source, Wanted
-from haechi.sources._postgresql import beside, capture, catalog, dump, restore
+from haechi.sources import _columns
+from haechi.sources._base import Capture, PartReader, Probe, Rehearsed, Restored, Source, Wanted
+from haechi.sources._postgresql import asking, beside, capture, catalog, dump, rehearsal, restore
 from haechi.sources._postgresql.beside import Beside
 from haechi.sources._postgresql.options import Options, Target
 from haechi.sources._postgresql.server import Server
@@ -183,6 +186,24 @@ class PostgreSQL:
         under_way = restore.Restore(server, point, target, wanted, reporter)
         return under_way.run(chosen, None if wanted.only else parts.get(dump.GLOBALS))
 
+    def rehearse(
+        self,
+        point: RestorePoint,
+        parts: Mapping[str, PartReader],
+        wanted: Wanted,
+        into: str | None,
+        reporter: Reporter,
+    ) -> Rehearsed:
+        return rehearsal.rehearse(
+            self.server,
+            lambda there: self.restore(point, parts, there, reporter),
+            point,
+            parts,
+            wanted,
+            into,
+            reporter,
+        )
+
     def _alone(self, server: Server, target: Target) -> str | None:
         """The database of this service, if it is one."""
         chosen = self.options.databases
@@ -214,3 +235,34 @@ class PostgreSQL:
         """What restores have left beside the databases, oldest first."""
         with self.server().administration() as session:
             return beside.marked(session)
+
+    def execute(self, sql: str, seconds: float) -> None:
+        """In the one database of this service, or in the maintenance database where there are several."""
+        server = self.server()
+        asking.execute(server, self._alone(server, Target.read({})) or self.options.maintenance, sql, seconds)
+
+    def values(self, sql: str, database: str = "", *, beside: bool = False) -> Iterator[str]:
+        server = self.server()
+        return asking.values(server, self._asked(server, database, beside), sql)
+
+    def missing(self, values: Iterable[str], where: str = "", *, beside: bool = False) -> Iterator[str]:
+        server = self.server()
+        column = _columns.column(where)
+        return asking.missing(server, self._asked(server, column.database, beside), column, values)
+
+    def _asked(self, server: Server, database: str, restored: bool) -> str:
+        """The database of this name, the one there is if none is named, or what came back and lies beside it."""
+        if not database and (alone := self._alone(server, Target.read({}))) is None:
+            found = self.databases(server)
+            if len(found) != 1:
+                raise UsageMistake(
+                    _("“{service}” has several databases.").format(service=self.name),
+                    hint=_("Say which one is asked: {names}").format(names=", ".join(found)),
+                )
+            alone = found[0]
+        database = database or alone or ""
+        if restored:
+            with server.administration() as session:
+                waiting = beside.marked(session, database, beside.RESTORED)
+            return waiting[-1].name if waiting else database
+        return database

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import RestorePoint
 from haechi.places._base import Place
-from haechi.sources import _beside, _target
-from haechi.sources._base import Capture, PartReader, Probe, Restored, Source, Wanted
-from haechi.sources._sqlite import capture, database, restore
+from haechi.sources import _beside, _columns, _target, _throwaway
+from haechi.sources._base import Capture, PartReader, Probe, Rehearsed, Restored, Source, Wanted
+from haechi.sources._sqlite import asking, capture, database, restore
 
 
 def _is_pattern(path: Path) -> bool:
@@ -135,6 +135,18 @@ class SQLite:
         directory = Target.read(wanted.target).directory
         return restore.restore(known, parts, wanted, directory, reporter)
 
+    def rehearse(
+        self,
+        point: RestorePoint,
+        parts: Mapping[str, PartReader],
+        wanted: Wanted,
+        into: str | None,
+        reporter: Reporter,
+    ) -> Rehearsed:
+        return _throwaway.rehearse(
+            self, point, parts, wanted, into, reporter, lambda place: {"directory": place / "restored"}
+        )
+
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return _beside.lying(self.known())
 
@@ -148,6 +160,34 @@ class SQLite:
 
     def finish(self, name: str) -> Sequence[str]:
         return _beside.finish(Path(name))
+
+    def execute(self, sql: str, seconds: float) -> None:
+        self._only_here()
+        asking.execute(self._asked("", False), sql, seconds)
+
+    def values(self, sql: str, database: str = "", *, beside: bool = False) -> Iterator[str]:
+        self._only_here()
+        return asking.values(self._asked(database, beside), sql)
+
+    def missing(self, values: Iterable[str], where: str = "", *, beside: bool = False) -> Iterator[str]:
+        self._only_here()
+        column = _columns.column(where)
+        return asking.missing(self._asked(column.database, beside), column, values)
+
+    def _asked(self, named: str, beside: bool) -> Path:
+        """The file of this name or path, the one there is if none is named, or what came back and lies beside it."""
+        files = [path for path in self.known() if named in ("", path.name, str(path))]
+        if len(files) != 1:
+            raise UsageMistake(
+                _("“{service}” has several databases.").format(service=self.name)
+                if files
+                else _("“{service}” has no database “{name}”.").format(service=self.name, name=named),
+                hint=_("Say which one is asked: {names}").format(
+                    names=", ".join(path.name for path in self.known())
+                ),
+            )
+        waiting = [b for b in _beside.lying(files) if beside and b.state == _beside.RESTORED]
+        return waiting[-1].path if waiting else files[0]
 
     def _settle(self, path: Path) -> None:
         """Also those beside: somebody may have looked into them."""

@@ -1,0 +1,157 @@
+"""Rehearses a restore: a copy comes back in a throwaway place, is compared with what was counted, and is timed.
+
+A backup does not count until it has come back. What is in use is never touched.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from haechi import clock, process
+from haechi.errors import (
+    AccessRefused,
+    DriverMissing,
+    HaechiError,
+    Interrupted,
+    NotThere,
+    PlaceUnavailable,
+    ProgramMissing,
+    SecretMissing,
+    ServerUnavailable,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+    UsageMistake,
+)
+from haechi.events import Reporter
+from haechi.i18n import _
+from haechi.model import Outcome, Proof, ProofState, RestorePoint
+from haechi.operations import locate
+from haechi.operations.desk import Desk, Entry
+from haechi.operations.destination import Destination
+from haechi.operations.restore import readers, with_checks
+from haechi.operations.service import Service
+from haechi.sources._base import Comparison, Rehearsable, Rehearsed, Wanted
+
+RANDOM = "random"
+
+# A place that cannot be made, or a vault that is away, says nothing about the copy.
+_NOT_THE_COPY = (
+    AccessRefused,
+    DriverMissing,
+    Interrupted,
+    PlaceUnavailable,
+    ProgramMissing,
+    SecretMissing,
+    ServerUnavailable,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+    UsageMistake,
+)
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """One rehearsal. `problem` says why it did not come to its end."""
+
+    service: str
+    point: RestorePoint
+    copy: str  # the vault or archive that was read
+    seconds: float  # with making the place and taking it down
+    rehearsed: Rehearsed | None = None
+    problem: HaechiError | None = None
+
+    @property
+    def passed(self) -> bool:
+        """It came back, it is what was saved, and nothing of it is left lying about."""
+        return bool(self.rehearsed and self.rehearsed.restored.equal and not self.rehearsed.left)
+
+    @property
+    def differences(self) -> Sequence[Comparison]:
+        return [c for c in self.rehearsed.restored.comparisons if not c.equal] if self.rehearsed else ()
+
+
+def drill(
+    service: Service,
+    desk: Desk,
+    reporter: Reporter,
+    *,
+    which: str = locate.LATEST,
+    copies: Sequence[str] = (),
+    into: str | None = None,
+    chance: random.Random | None = None,
+) -> Drilled:
+    """Rehearse one point from one of its copies. What is wrong with the copy is a result; that nothing could be
+    tried at all is an error."""
+    source = service.source
+    if not isinstance(source, Rehearsable):
+        raise UsageMistake(
+            _("“{service}” cannot be rehearsed: a {kind} has no throwaway place.").format(
+                service=service.name, kind=service.kind
+            ),
+            hint=_("Restore it somewhere else by hand, with: haechi restore {service} --to KEY=VALUE").format(
+                service=service.name
+            ),
+        )
+    point, destination = _pick(service, reporter, which, copies, chance or random.SystemRandom())
+    with desk.run("drill", service.name, reporter) as entry:
+        entry.point = point.id
+        entry.bytes_read = point.size
+        began = clock.monotonic()
+        try:
+            found = destination.describe(point)
+            rehearsed = source.rehearse(
+                found,
+                readers(found, destination, entry.reporter),
+                with_checks(service, Wanted()),
+                into,
+                entry.reporter,
+            )
+        except HaechiError as problem:
+            if isinstance(problem, _NOT_THE_COPY) or process.interrupted():
+                raise
+            done = Drilled(service.name, point, destination.name, clock.monotonic() - began, problem=problem)
+        else:
+            done = Drilled(service.name, found, destination.name, clock.monotonic() - began, rehearsed)
+        _write_down(done, entry)
+        return done
+
+
+def _pick(
+    service: Service, reporter: Reporter, which: str, copies: Sequence[str], chance: random.Random
+) -> tuple[RestorePoint, Destination]:
+    """The point and the copy that is read: by chance where it is left to chance, so that over time all get their
+    turn."""
+    among = [service.destination(name) for name in copies] or list(service.destinations)
+    points = locate.gather(among, service.name, reporter)
+    if which == RANDOM:
+        if not points:
+            raise NotThere(_("There is no restore point yet."), hint=_("Take one with: haechi backup"))
+        point = chance.choice(points)
+    else:
+        point = locate.choose(points, which, service.zone)
+    copy = chance.choice(point.copies)
+    return replace(point, copies=(copy,)), service.destination(copy.where)
+
+
+def _write_down(done: Drilled, entry: Entry) -> None:
+    detail: dict[str, object] = {"drill": True, "seconds": round(done.seconds, 3)}
+    if done.rehearsed:
+        detail |= {
+            "where": done.rehearsed.where,
+            "compared": len(done.rehearsed.restored.comparisons),
+            "different": [c.what for c in done.differences],
+            "left": list(done.rehearsed.left),
+        }
+    if done.problem:
+        detail["error"] = done.problem.as_dict()
+        entry.error = done.problem.as_dict()
+    good = done.rehearsed is not None and done.rehearsed.restored.equal
+    if not done.passed:
+        entry.outcome = Outcome.FAILURE
+    seconds = done.rehearsed.seconds if done.rehearsed else done.seconds
+    state = ProofState.RESTORED if good else ProofState.FAILED
+    entry.prove(Proof(done.point.id, done.copy, state, clock.now(), "restore", seconds, detail))
