@@ -19,6 +19,7 @@ from haechi.errors import NotThere
 from haechi.fileio import state_directory
 from haechi.i18n import _
 from haechi.operations.desk import Desk
+from haechi.operations.hooks import Hook, Hooks
 from haechi.operations.later import Later
 from haechi.operations.service import PlanRecord, Service
 from haechi.plan.load import load
@@ -81,16 +82,18 @@ class Home:
                 hint=_("It has: {names}").format(names=", ".join(self.plan.services) or "-"),
             )
         entry = self.plan.services[name]
+        source = self._source(name)
         return Service(
             name=name,
             kind=entry.source,
-            source=self._source(name),
+            source=source,
             destinations=tuple(self.destination(where, name) for where in entry.destinations),
             zone=self.zone,
             keep={where: self.plan.keep(name, where) for where in entry.destinations},
             promise=entry.promise,
             tags=entry.tags,
             checks=entry.checks_as_data,
+            hooks=self._hooks(name, source),
         )
 
     def services(self, names: Sequence[str] | None = None) -> list[Service]:
@@ -112,6 +115,39 @@ class Home:
             place = limited(place, entry.deadline.total_seconds())
         options = kind.fitted(entry.options, forms) if hasattr(kind, "fitted") else entry.options
         return kind.build(name, options, place)
+
+    def _hooks(self, name: str, source: Any) -> Hooks:
+        entry = self.plan.services[name]
+
+        def of(moment: str) -> dict[str, tuple[Hook, ...]]:
+            fields = {
+                f: getattr(entry.hooks, f) for f in type(entry.hooks).model_fields if f.startswith(moment)
+            }
+            return {
+                f.removeprefix(moment): tuple(self._hook(one, entry, source) for one in given)
+                for f, given in fields.items()
+                if given
+            }
+
+        return Hooks(of("before_"), of("after_"), of("on_failure").get("", ()))
+
+    def _hook(self, said: Any, entry: Any, source: Any) -> Hook:
+        """One thing to be done, as the plan says it, beside a service."""
+        from haechi.operations import acts
+        from haechi.places._open import open_place
+
+        act: acts.Act
+        if said.run is not None:
+            act = acts.Command(said.run, open_place(said.at or entry.at))
+        elif said.http is not None:
+            act = acts.Call(said.http, said.method.upper())
+        elif said.sql is not None:
+            act = acts.Statement(said.sql, source, entry.source)
+        elif said.stop:
+            act = acts.Switch("stop", said.stop)
+        else:
+            act = acts.Switch("start", said.start)
+        return Hook(act, said.deadline.total_seconds()) if said.deadline else Hook(act)
 
     def examine(self, reporter: Reporter) -> list[Finding]:
         """Everything that a backup or a restore will need, looked at."""

@@ -147,6 +147,12 @@ class DeadlinePassed(HaechiError):
     retryable = True
 
 
+class HookFailed(HaechiError):
+    """What the plan wants done before or after a step did not go well."""
+
+    code = "hook-failed"
+
+
 # -- services ----------------------------------------------------------------------------------------
 
 

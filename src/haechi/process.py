@@ -34,6 +34,7 @@ _GRACE = 5.0  # seconds between a polite signal and the last one
 _LAST_WORDS = 1.0  # seconds to wait for standard error, where somebody left behind keeps it open
 
 _under_way: set[Running] = set()
+_sparing = threading.local()
 _interrupted = False
 
 
@@ -91,6 +92,7 @@ class Running:
         self._ending = threading.RLock()
         self._ended = False
         given, pumped = _input(stdin, feed or far is not None)
+        self.is_spared = getattr(_sparing, "on", False)
         self._child = _spawn(self.argv, given, env, cwd, user)
         _under_way.add(self)
         assert self._child.stdout and self._child.stderr
@@ -338,9 +340,20 @@ def start(
         running.close()
 
 
+@contextmanager
+def spared() -> Iterator[None]:
+    """Programs that this thread starts inside put things in order again: the first Ctrl-C does not end them. A
+    second one does, and so does their deadline."""
+    before, _sparing.on = getattr(_sparing, "on", False), True
+    try:
+        yield
+    finally:
+        _sparing.on = before
+
+
 def end_all(*, wait: bool = True) -> None:
-    """End every program that runs. Without `wait`, by force and at once."""
-    ending = list(_under_way)
+    """End every program that runs, but for the spared. Without `wait`, by force and at once, and all of them."""
+    ending = [running for running in list(_under_way) if not (wait and running.is_spared)]
     if not wait:
         for running in ending:
             running._signal(signal.SIGKILL)

@@ -18,7 +18,7 @@ from haechi.errors import DeadlinePassed, HaechiError, PartlyDone, StoreUnavaila
 from haechi.events import Reporter, Step
 from haechi.i18n import _
 from haechi.model import Outcome, PartInfo, Proof, ProofState, RestorePoint
-from haechi.operations import retain
+from haechi.operations import hooks, retain
 from haechi.operations.carrying import Counted, carry
 from haechi.operations.desk import Desk, Entry
 from haechi.operations.destination import Destination, Intake, TakesSeveral, TakesTrees
@@ -30,7 +30,8 @@ _PAUSES = (5, 30)  # seconds before a capture that broke off is begun anew
 
 @dataclass(frozen=True)
 class BackedUp:
-    """What a backup came to. `failed` names the destinations that did not get their copy."""
+    """What a backup came to. `failed` names the destinations that did not get their copy, `unhooked` what was to be
+    done after it and did not go well."""
 
     point: RestorePoint
     failed: Mapping[str, HaechiError] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class BackedUp:
     bytes_read: int = 0
     bytes_stored: int = 0
     expired: int = 0
+    unhooked: Mapping[str, HaechiError] = field(default_factory=dict)
 
     def raise_if_partial(self) -> None:
         if self.failed:
@@ -47,6 +49,7 @@ class BackedUp:
                 ),
                 hint="\n".join(f"{name}: {e.message} {e.hint}".strip() for name, e in self.failed.items()),
             )
+        hooks.raise_if_any_failed(self.point.service, self.unhooked)
 
 
 def back_up(
@@ -55,16 +58,23 @@ def back_up(
     """Take one restore point. Raises if no destination got a copy; a partial success is told by the result."""
     with desk.alone_with(service.name), desk.run("backup", service.name, reporter) as entry:
         began = clock.monotonic()
-        taken = _take_patiently(service, desk, entry, tuple(tags))
-        failed = {**taken.failed, **_look_again(service, entry, taken.point)}
-        if len(failed) == len(service.destinations):
-            raise next(iter(failed.values()))
+        with hooks.around(
+            service.hooks, "backup", service.told("backup", entry.run), entry.reporter
+        ) as hooked:
+            taken = _take_patiently(service, desk, entry, tuple(tags))
+            hooked.point = taken.point.id
+            failed = {**taken.failed, **_look_again(service, entry, taken.point)}
+            if len(failed) == len(service.destinations):
+                raise next(iter(failed.values()))
+            hooked.outcome = Outcome.PARTIAL if failed else Outcome.SUCCESS
         expired = 0
         if retention and not failed:
             expired = retain.after_backup(service, desk, entry.reporter)
-        entry.outcome = Outcome.PARTIAL if failed else Outcome.SUCCESS
-        entry.error = next((e.as_dict() for e in failed.values()), {})
-        return replace(taken, failed=failed, expired=expired, seconds=clock.monotonic() - began)
+        problems = {**failed, **hooked.failed}
+        entry.outcome = Outcome.PARTIAL if problems else Outcome.SUCCESS
+        entry.error = next((e.as_dict() for e in problems.values()), {})
+        seconds = clock.monotonic() - began
+        return replace(taken, failed=failed, expired=expired, seconds=seconds, unhooked=hooked.failed)
 
 
 def _take_patiently(service: Service, desk: Desk, entry: Entry, tags: tuple[str, ...]) -> BackedUp:

@@ -11,6 +11,7 @@ from haechi.errors import NotThere
 from haechi.i18n import _
 from haechi.model import Keep, Promise
 from haechi.operations.destination import Destination
+from haechi.operations.hooks import Hooks
 from haechi.sources._base import Source
 
 
@@ -27,6 +28,17 @@ class Service:
     promise: Promise = field(default_factory=Promise)
     tags: tuple[str, ...] = ()
     checks: Sequence[Mapping[str, Any]] = ()
+    hooks: Hooks = field(default_factory=Hooks)
+
+    def told(self, operation: str, run: str, point: str = "") -> dict[str, str]:
+        """What hooks of this operation are told."""
+        return {
+            "HAECHI_OPERATION": operation,
+            "HAECHI_SERVICE": self.name,
+            "HAECHI_KIND": self.kind,
+            "HAECHI_RUN": run,
+            "HAECHI_POINT": point,
+        }
 
     def destination(self, name: str | None) -> Destination:
         """The one of this name, or the first."""

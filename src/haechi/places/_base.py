@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from haechi.process import Completed, Running
 
@@ -49,3 +49,14 @@ class Place(Protocol):
 
     def has(self, program: str) -> bool:
         """Whether this program is installed there."""
+
+
+@runtime_checkable
+class Switchable(Protocol):
+    """An ability of places that can be stopped and started as a whole. Both may be called again, to no effect."""
+
+    def switch_off(self, deadline: float) -> None:
+        """Stop what runs there."""
+
+    def switch_on(self, deadline: float) -> None:
+        """Start it."""

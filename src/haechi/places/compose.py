@@ -16,7 +16,7 @@ from haechi.errors import HaechiError, PlaceUnavailable, UsageMistake
 from haechi.i18n import _
 from haechi.places._base import Place
 from haechi.places._remote import RemotePlace
-from haechi.places.docker import absent, exec_in, trouble_of
+from haechi.places.docker import absent, exec_in, switch, trouble_of
 
 _ASK = 30.0
 _LABEL = "com.docker.compose."
@@ -40,8 +40,18 @@ class ComposePlace(RemotePlace):
         container = self.container()
         return trouble_of(container, self.name, said, None if began else exec_in(container, user))
 
+    def switch_off(self, deadline: float) -> None:
+        switch("stop", [labels["id"] for labels in self._containers()], deadline)
+
+    def switch_on(self, deadline: float) -> None:
+        switch("start", [labels["id"] for labels in self._containers()], deadline)
+
     def container(self) -> str:
         """The container that is this service now. Raises PlaceUnavailable; UsageMistake where two projects fit."""
+        # Of several containers of one service, one that runs, and of those the first.
+        return min(self._containers(), key=_order)["id"]
+
+    def _containers(self) -> list[dict[str, str]]:
         fitting = [labels for labels in self._labelled() if self._fits(labels)]
         if not fitting:
             raise PlaceUnavailable(
@@ -59,8 +69,7 @@ class ComposePlace(RemotePlace):
                     choices=", ".join(f"compose:{project}#{self.service}" for project in projects)
                 ),
             )
-        # Of several containers of one service, one that runs, and of those the first.
-        return min(here or fitting, key=_order)["id"]
+        return here or fitting
 
     def _labelled(self) -> list[dict[str, str]]:
         asked = process.run(

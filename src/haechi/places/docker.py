@@ -35,6 +35,12 @@ class DockerPlace(RemotePlace):
         """The container as docker knows it."""
         return self.container
 
+    def switch_off(self, deadline: float) -> None:
+        switch("stop", [self.target()], deadline)
+
+    def switch_on(self, deadline: float) -> None:
+        switch("start", [self.target()], deadline)
+
     def trouble(self, said: str, user: str | None, *, began: bool) -> HaechiError | None:
         return trouble_of(self.target(), self.name, said, None if began else exec_in(self.target(), user))
 
@@ -42,6 +48,11 @@ class DockerPlace(RemotePlace):
 def exec_in(container: str, user: str | None) -> list[str]:
     as_user = ["--user", user] if user else []
     return ["docker", "exec", "--interactive", *as_user, container]
+
+
+def switch(verb: str, containers: Sequence[str], deadline: float) -> None:
+    """Stop or start them."""
+    process.run(["docker", "container", verb, *containers], deadline=deadline)
 
 
 def trouble_of(container: str, name: str, said: str, try_with: list[str] | None) -> HaechiError | None:

@@ -64,6 +64,8 @@ class Hooks(Section):
     after_backup: Many = Field((), description="After a backup, however it ended.")
     before_restore: Many = Field((), description="Before a restore.")
     after_restore: Many = Field((), description="After a restore, however it ended.")
+    before_verify: Many = Field((), description="Before copies are read back.")
+    after_verify: Many = Field((), description="After copies were read back, whatever came out.")
     before_drill: Many = Field((), description="Before a drill.")
     after_drill: Many = Field((), description="After a drill, however it ended.")
     on_failure: Many = Field((), description="When any of these failed.")

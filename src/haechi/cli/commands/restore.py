@@ -70,7 +70,7 @@ def command(
 ) -> None:
     from haechi.cli.render import amounts, restores
     from haechi.errors import NotVerified, UsageMistake
-    from haechi.operations import exchange, restore
+    from haechi.operations import exchange, hooks, restore
     from haechi.sources._base import Wanted
 
     if finish:
@@ -116,6 +116,7 @@ def command(
             else _("What came back differs from what was saved; it was not put in place."),
             hint=_("Look at the differences above; an older point can be restored with --point."),
         )
+    hooks.raise_if_any_failed(service, brought.unhooked)
 
 
 def _from_file(view: Screen, home: Home, service: str, file: Path, wanted: Wanted, *, dry_run: bool) -> None:

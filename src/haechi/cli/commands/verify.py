@@ -24,11 +24,12 @@ def command(
     ] = False,
 ) -> None:
     from haechi.cli.render import points
-    from haechi.errors import NotVerified
-    from haechi.operations import verify
+    from haechi.errors import HaechiError, NotVerified
+    from haechi.operations import hooks, verify
 
     view, home = at_home()
     results: list[verify.Verified] = []
+    unhooked: dict[str, HaechiError] = {}
     with view.progress() as reporter:
         for service in home.services(services):
             results += verify.verify(
@@ -38,6 +39,7 @@ def command(
                 which=None if every else point,
                 copy=where,
                 depth="structure" if quick else "all",
+                unhooked=unhooked,
             )
     view.answer(results, text=lambda: points.verified(results))
     if bad := verify.damaged(results):
@@ -45,3 +47,4 @@ def command(
             plural("{count} copy is damaged.", "{count} copies are damaged.", len(bad)),
             hint=_("Take a new backup now; an undamaged copy can be read with --from."),
         )
+    hooks.raise_if_any_failed(_("verification"), unhooked)
