@@ -1,0 +1,1 @@
+"""What the kind `etcd` is made of."""
