@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
@@ -10,6 +10,11 @@ from haechi.cli.frame import verbs
 from haechi.cli.home import at_home
 from haechi.cli.options import DryRun
 from haechi.i18n import N_, _, plural
+
+if TYPE_CHECKING:
+    from haechi.app import Home
+    from haechi.cli.screen import Screen
+    from haechi.vault.repository import Vault as Opened
 
 commands = verbs()
 
@@ -95,9 +100,7 @@ def repair_vault(
     view, home = at_home()
     opened = home.vault(vault)
     if dry_run:
-        with view.progress() as reporter:
-            found = check(opened, depth="all", reporter=reporter)
-        view.answer(found.as_dict(), text=lambda: vaults.checked(found, home.zone))
+        _only_checked(view, home, opened)
         return
     if forget_unreadable:
         view.confirm(_("Restore points whose own record cannot be read are removed for good."), vault)
@@ -123,14 +126,19 @@ def heal_vault(
     others: Annotated[
         list[str], Option("--from", metavar="VAULT", help=N_("The vault to fetch from; may be given again."))
     ],
+    dry_run: DryRun = False,
 ) -> None:
     from haechi.cli.render import vaults
     from haechi.errors import Damaged
     from haechi.vault.heal import heal
 
     view, home = at_home()
+    opened, sound = home.vault(vault), [home.vault(name) for name in others]
+    if dry_run:
+        _only_checked(view, home, opened)
+        return
     with view.progress() as reporter:
-        report = heal(home.vault(vault), [home.vault(name) for name in others], reporter=reporter)
+        report = heal(opened, sound, reporter=reporter)
     view.answer(report.as_dict(), text=lambda: vaults.healed(report))
     if not report.healthy:
         raise Damaged(
@@ -153,15 +161,25 @@ def rekey_vault(
     to: Annotated[
         str, Argument(metavar="TO", help=N_("The new vault as the plan names it; it must not be there yet."))
     ],
+    dry_run: DryRun = False,
 ) -> None:
     from haechi.cli.render import vaults
     from haechi.vault.rekey import rekey
 
     view, home = at_home()
-    with view.progress() as reporter:
-        report = rekey(
-            home.vault(vault), home.store(f"vault.{to}"), home.plan.vaults[to].key.fetch(), reporter=reporter
+    old, store, secret = home.vault(vault), home.store(f"vault.{to}"), home.plan.vaults[to].key.fetch()
+    if dry_run:
+        count = len(old.snapshots())
+        text = plural(
+            "{count} restore point would be sealed anew at {store}.",
+            "{count} restore points would be sealed anew at {store}.",
+            count,
+            store=store.url,
         )
+        view.answer({"restore_points": count, "to": store.url, "done": False}, text=text)
+        return
+    with view.progress() as reporter:
+        report = rekey(old, store, secret, reporter=reporter)
     view.answer(report.as_dict(), text=lambda: vaults.rekeyed(report, vault, to))
 
 
@@ -182,3 +200,13 @@ def tamper(vault: Vault) -> None:
             _("Whoever has this machine can destroy what is in “{vault}”.").format(vault=vault),
             hint=_("Use a bucket with object lock, or an append-only server, for at least one copy."),
         )
+
+
+def _only_checked(view: Screen, home: Home, opened: Opened) -> None:
+    """What there is to be mended, and nothing mended."""
+    from haechi.cli.render import vaults
+    from haechi.vault.check import check
+
+    with view.progress() as reporter:
+        found = check(opened, depth="all", reporter=reporter)
+    view.answer(found.as_dict(), text=lambda: vaults.checked(found, home.zone))

@@ -12,6 +12,7 @@ from haechi.operations.service import Service
 from haechi.sources._base import Exchangeable, LyingBeside
 
 RESTORED = "restored"
+BEFORE = "before"
 
 
 def lying_beside(service: Service) -> Sequence[LyingBeside]:
@@ -30,7 +31,7 @@ def undo(service: Service, desk: Desk, reporter: Reporter, names: Sequence[str] 
     """Put the old ones back in their places; where each of what had replaced them lies now."""
     able = _able(service)
     with desk.alone_with(service.name), desk.run("undo", service.name, reporter):
-        return {name: able.undo(name) for name in names or _waiting(able, {"before"})}
+        return {name: able.undo(name) for name in names or _waiting(able, {BEFORE})}
 
 
 def finish(service: Service, desk: Desk, reporter: Reporter, names: Sequence[str] = ()) -> list[str]:

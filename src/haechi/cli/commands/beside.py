@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
@@ -10,6 +10,10 @@ from haechi.cli.frame import verbs
 from haechi.cli.home import at_home
 from haechi.cli.options import DryRun, Service
 from haechi.i18n import N_, _
+
+if TYPE_CHECKING:
+    from haechi.app import Home
+    from haechi.cli.screen import Screen
 
 GROUP = "recover"
 SUMMARY = N_("Put what came back in place, take that back, or remove what lies beside")
@@ -37,22 +41,28 @@ def list_beside(service: Service) -> None:
 
 
 @commands.command("swap", help=N_("Put what came back in place; the old one is kept under another name."))
-def swap(service: Service, names: Names = None) -> None:
+def swap(service: Service, names: Names = None, dry_run: DryRun = False) -> None:
     from haechi.cli.render import restores
     from haechi.operations import exchange
 
     view, home = at_home()
+    if dry_run:
+        _would_move(view, home, service, names, exchange.RESTORED)
+        return
     with view.progress() as reporter:
         kept = exchange.swap(home.service(service), home.desk, reporter, names or ())
     view.answer(kept, text=lambda: restores.swapped(service, kept))
 
 
 @commands.command("undo", help=N_("Put the old one back in its place."))
-def undo(service: Service, names: Names = None) -> None:
+def undo(service: Service, names: Names = None, dry_run: DryRun = False) -> None:
     from haechi.cli.render import restores
     from haechi.operations import exchange
 
     view, home = at_home()
+    if dry_run:
+        _would_move(view, home, service, names, exchange.BEFORE)
+        return
     with view.progress() as reporter:
         moved = exchange.undo(home.service(service), home.desk, reporter, names or ())
     view.answer(moved, text=lambda: restores.undone(moved))
@@ -77,3 +87,16 @@ def finish(service: Service, names: Names = None, dry_run: DryRun = False) -> No
     with view.progress() as reporter:
         gone = exchange.finish(chosen, home.desk, reporter, names or ())
     view.answer(gone, text=_("Gone: {names}").format(names=", ".join(gone) or "-"))
+
+
+def _would_move(view: Screen, home: Home, service: str, names: list[str] | None, state: str) -> None:
+    """What lies beside in this state, of which these names would be put in place."""
+    from haechi.cli.render import restores
+    from haechi.operations import exchange
+
+    found = [
+        b
+        for b in exchange.lying_beside(home.service(service))
+        if b.state == state and (not names or b.of in names)
+    ]
+    view.answer([b.name for b in found], text=lambda: restores.beside(found))

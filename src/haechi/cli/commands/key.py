@@ -75,19 +75,21 @@ def recovery_key_for_paper(vault: Vault) -> None:
 
 
 @commands.command("change", help=N_("Put a new key in the place of the one that the plan names."))
-def change(vault: Vault, key_file: KeyFile = None) -> None:
+def change(vault: Vault, key_file: KeyFile = None, dry_run: DryRun = False) -> None:
     from haechi.cli.render import vaults
     from haechi.vault import keys
 
     view, home = at_home()
     opened = home.vault(vault)
+    loss = _("The key that the plan names will not open “{vault}” any more.").format(vault=vault)
+    if dry_run:
+        view.answer({"removed": opened.key_id, "done": False}, text=loss)
+        return
     secret = vaults.new_secret(view, key_file)
-    view.confirm(
-        _("The key that the plan names will not open “{vault}” any more.").format(vault=vault), vault
-    )
+    view.confirm(loss, vault)
     changed = keys.change(opened.store, opened.files.key, opened.key_id, secret)
     view.answer(
-        {"id": changed.id},
+        {"id": changed.id, "removed": opened.key_id, "done": True},
         text=_("The key {id} has taken its place. Write it where the plan looks for it.").format(
             id=changed.id[:8]
         ),
