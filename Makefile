@@ -15,11 +15,7 @@ test: ## everything but the slow suites; installs the servers it needs where it 
 
 check: ## format, lint, types, import contract, unit tests: a minute, no server
 	@tools/venv dev
-	@.venv/bin/ruff format --check --quiet .
-	@.venv/bin/ruff check --quiet .
-	@.venv/bin/mypy
-	@.venv/bin/lint-imports
-	@$(PY) -m pytest tests/unit -q -n 2
+	@tools/check
 
 fix: ## format, and mend what the linter can
 	@.venv/bin/ruff format .
