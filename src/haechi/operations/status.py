@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from haechi import clock
 from haechi.errors import JournalUnavailable
 from haechi.events import Reporter
-from haechi.model import Promise, ProofState, RestorePoint, Run
-from haechi.operations import locate
+from haechi.model import Outcome, Promise, Proof, ProofState, RestorePoint, Run
+from haechi.operations import locate, measures
 from haechi.operations.desk import Desk
 from haechi.operations.proofs import by_point, point_state
 from haechi.operations.service import Service
@@ -27,7 +27,11 @@ class Standing:
     state: ProofState | None
     rpo_now: timedelta | None  # age of the newest point that would come back
     rpo_proven: timedelta | None  # age of the newest point that has come back
+    rpo_worst: timedelta | None  # the most that could have been lost in the last 30 days
     rto_measured: timedelta | None  # how long the last whole restore took
+    rto_now: timedelta | None  # the same at today's size
+    rto_is_estimate: bool  # nothing of this service was ever restored: guessed from others of its kind
+    restored_at: datetime | None  # when a point last came back
     points: int
     last_failure: str = ""
 
@@ -40,39 +44,89 @@ class Standing:
 
     @property
     def rto_broken(self) -> bool:
-        return bool(self.promise.rto and self.rto_measured and self.rto_measured > self.promise.rto)
+        """Judged by what was measured, never by a guess."""
+        return bool(
+            self.promise.rto and self.rto_now and not self.rto_is_estimate and self.rto_now > self.promise.rto
+        )
 
     @property
     def broken(self) -> bool:
         return self.rpo_broken or self.rto_broken
 
+    @property
+    def unproven(self) -> bool:
+        """Something is promised, and nothing has ever come back."""
+        return self.rpo_proven is None and (self.promise.rpo is not None or self.promise.rto is not None)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of one service before it is judged."""
+
+    service: Service
+    points: Sequence[RestorePoint]
+    proofs: Sequence[Proof]
+    backups: Sequence[Run]
+
+    @property
+    def restores(self) -> list[tuple[int, Proof]]:
+        return measures.restores(self.proofs, self.points)
+
 
 def standings(services: Iterable[Service], desk: Desk, reporter: Reporter) -> list[Standing]:
     """In the plan's order."""
     now = clock.now()
-    return [_standing(service, desk, reporter, now) for service in services]
+    seen = [_look(service, desk, reporter, now) for service in services]
+    return [_standing(one, seen, now) for one in seen]
 
 
-def _standing(service: Service, desk: Desk, reporter: Reporter, now: datetime) -> Standing:
+def _look(service: Service, desk: Desk, reporter: Reporter, now: datetime) -> _Seen:
     points = locate.gather(service.destinations, service.name, reporter)
-    proofs = desk.proofs(service.name, reporter)
-    failures: list[Run] = []
-    known = by_point(proofs)
+    backups: list[Run] = []
+    with suppress(JournalUnavailable):  # it is told with the proofs
+        backups = desk.journal.runs(
+            service=service.name, operation="backup", since=now - 2 * measures.WINDOW, limit=None
+        )
+    return _Seen(service, points, desk.proofs(service.name, reporter), backups)
+
+
+def _standing(seen: _Seen, everybody: Sequence[_Seen], now: datetime) -> Standing:
+    points = seen.points
+    known = by_point(seen.proofs)
     states = {point.id: point_state(point, known.get(point.id, ())) for point in points}
     good = [p for p in points if states[p.id] is not ProofState.FAILED]
-    restored = [p for p in good if states[p.id] is ProofState.RESTORED]
-    restores = [p for p in proofs if p.state is ProofState.RESTORED]
-    with suppress(JournalUnavailable):  # it has been told above
-        failures = desk.journal.runs(service=service.name, operation="backup", limit=1)
+    proven = [p for p in good if states[p.id] is ProofState.RESTORED]
     newest = points[-1] if points else None
+    measured, at_this_size, guessed = _rto(seen, everybody)
+    last = seen.backups[0] if seen.backups else None
+    # Points that retention let go were there all the same: the journal remembers them.
+    times = {p.time for p in good} | {
+        r.began for r in seen.backups if r.outcome in (Outcome.SUCCESS, Outcome.PARTIAL)
+    }
     return Standing(
-        service=service.name,
-        promise=service.promise,
+        service=seen.service.name,
+        promise=seen.service.promise,
         newest=newest,
         state=states[newest.id] if newest else None,
         rpo_now=now - good[-1].time if good else None,
-        rpo_proven=now - restored[-1].time if restored else None,
-        rto_measured=timedelta(seconds=max(restores, key=lambda p: p.time).seconds) if restores else None,
+        rpo_proven=now - proven[-1].time if proven else None,
+        rpo_worst=measures.worst_gap(times, now),
+        rto_measured=measured,
+        rto_now=at_this_size,
+        rto_is_estimate=guessed,
+        restored_at=max((p.time for _size, p in seen.restores), default=None),
         points=len(points),
-        last_failure=str(failures[0].error.get("message", "")) if failures else "",
+        last_failure=str(last.error.get("message", "")) if last else "",
     )
+
+
+def _rto(seen: _Seen, everybody: Sequence[_Seen]) -> tuple[timedelta | None, timedelta | None, bool]:
+    """What the last restore took, what it would take at today's size, and whether that is a mere guess."""
+    size = seen.points[-1].size if seen.points else 0
+    if seen.restores:
+        then, proof = seen.restores[-1]
+        measured = timedelta(seconds=proof.seconds)
+        return measured, measures.for_size(measured, then, size), False
+    alike = [r for other in everybody if other.service.kind == seen.service.kind for r in other.restores]
+    guess = measures.by_rate(alike, size)
+    return None, guess, guess is not None

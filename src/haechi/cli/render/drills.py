@@ -21,9 +21,7 @@ def text(done: Sequence[Drilled], zone: tzinfo | None) -> RenderableType:
     made = table(_("service"), _("state of"), _("copy"), _("result"), _("compared"), _("took"), right=(4, 5))
     below: list[RenderableType] = []
     for one in done:
-        word = Text(
-            _("came back") if one.passed else _("failed"), style="green" if one.passed else "bold red"
-        )
+        word = Text(_("passed") if one.passed else _("failed"), style="green" if one.passed else "bold red")
         compared = str(len(one.rehearsed.restored.comparisons)) if one.rehearsed else ""
         seconds = one.rehearsed.seconds if one.rehearsed else one.seconds
         made.add_row(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from haechi.cli.render import amounts
 from haechi.cli.render.points import state
 from haechi.cli.render.terminal import table
-from haechi.i18n import N_, _
+from haechi.i18n import N_, _, plural
+from haechi.model import ProofState
 from haechi.operations.doctor import Finding, Health
 from haechi.operations.status import Standing
 
@@ -23,30 +24,43 @@ _HEALTH = {
 
 
 def standings(found: Iterable[Standing]) -> RenderableType:
-    """One line a service: what was promised, what holds now, what is proven."""
+    """One line a service: RPO and RTO as promised, what holds now, the worst of 30 days, what is proven."""
     made = table(
         _("service"),
         _("state"),
-        _("RPO promised"),
+        "RPO",
         _("now"),
+        _("worst"),
         _("proven"),
-        _("RTO promised"),
-        _("measured"),
-        right=(2, 3, 4, 5, 6),
+        "RTO",
+        _("takes"),
+        right=(2, 3, 4, 5, 6, 7),
     )
+    guessed = False
     for standing in found:
+        guessed |= standing.rto_is_estimate
         made.add_row(
             standing.service,
             state(standing.state) if standing.state else Text(_("none yet"), style="red"),
             _duration(standing.promise.rpo),
             Text(_duration(standing.rpo_now), style="bold red" if standing.rpo_broken else "green"),
-            Text(_duration(standing.rpo_proven)),
+            Text(_duration(standing.rpo_worst)),
+            Text(_("never"), style="yellow") if standing.unproven else _duration(standing.rpo_proven),
             _duration(standing.promise.rto),
-            Text(_duration(standing.rto_measured), style="bold red" if standing.rto_broken else ""),
+            _takes(standing),
         )
         if standing.last_failure:
             made.add_row("", Text(_("last backup failed"), style="red"))
-    return made if made.row_count else _("The plan has no services yet.")
+    if not made.row_count:
+        return _("The plan has no services yet.")
+    note = _("~ estimated from others of its kind: measure it with haechi drill")
+    return Group(made, Text(note, style="dim")) if guessed else made
+
+
+def _takes(standing: Standing) -> Text:
+    if standing.rto_is_estimate:
+        return Text(f"~{_duration(standing.rto_now)}", style="yellow")
+    return Text(_duration(standing.rto_now), style="bold red" if standing.rto_broken else "")
 
 
 def standings_as_data(found: Iterable[Standing]) -> list[dict[str, object]]:
@@ -60,14 +74,59 @@ def standings_as_data(found: Iterable[Standing]) -> list[dict[str, object]]:
             "newest_time": s.newest.time if s.newest else None,
             "rpo_promised": s.promise.rpo,
             "rpo_now": s.rpo_now,
+            "rpo_worst": s.rpo_worst,
             "rpo_proven": s.rpo_proven,
             "rto_promised": s.promise.rto,
             "rto_measured": s.rto_measured,
+            "rto_now": s.rto_now,
+            "rto_is_estimate": s.rto_is_estimate,
+            "restored_at": s.restored_at,
             "broken": s.broken,
             "last_failure": s.last_failure,
         }
         for s in found
     ]
+
+
+def nagios(found: Iterable[Standing]) -> tuple[int, str]:
+    """The status and the line that Nagios, Icinga and their like read."""
+    all_of_them = list(found)
+    critical = [s for s in all_of_them if s.broken or s.state is ProofState.FAILED]
+    warning = [s for s in all_of_them if s not in critical and (s.unproven or s.last_failure)]
+    status, word = (2, "CRITICAL") if critical else (1, "WARNING") if warning else (0, "OK")
+    said = ", ".join(f"{s.service}: {_trouble(s)}" for s in (*critical, *warning))
+    figures = " ".join(figure for s in all_of_them for figure in _figures(s))
+    return (
+        status,
+        f"HAECHI {word} - {said or plural('{count} service', '{count} services', len(all_of_them))} | {figures}",
+    )
+
+
+def _trouble(standing: Standing) -> str:
+    if standing.state is None:
+        return _("no restore point")
+    if standing.state is ProofState.FAILED:
+        return _("the newest restore point is damaged")
+    if standing.rpo_broken:
+        return _("RPO {now} of {promised}").format(
+            now=_duration(standing.rpo_now), promised=_duration(standing.promise.rpo)
+        )
+    if standing.rto_broken:
+        return _("RTO {now} of {promised}").format(
+            now=_duration(standing.rto_now), promised=_duration(standing.promise.rto)
+        )
+    return _("last backup failed") if standing.last_failure else _("never restored")
+
+
+def _figures(standing: Standing) -> Iterable[str]:
+    """Performance data: value;warning;critical."""
+    for name, now, promised in (
+        ("rpo", standing.rpo_now, standing.promise.rpo),
+        ("rto", standing.rto_now, standing.promise.rto),
+    ):
+        if now is not None:
+            limit = f"{promised.total_seconds():.0f}" if promised else ""
+            yield f"'{standing.service} {name}'={now.total_seconds():.0f}s;;{limit}"
 
 
 def findings(found: Iterable[Finding]) -> RenderableType:

@@ -1,0 +1,125 @@
+"""How services stand: honest about what was measured, and how bad it has been."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from haechi.cli.render import standings as shown
+from haechi.events import SILENT
+from haechi.model import Promise, Proof, ProofState
+from haechi.operations import measures, restore, status
+from haechi.operations.backup import back_up
+from haechi.operations.status import Standing
+from haechi.sources._base import Wanted
+from tests.unit.operations.ground import Ground, lay
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return lay(tmp_path)
+
+
+def test_the_worst_gap_counts_until_now_and_from_before_the_window() -> None:
+    assert measures.worst_gap([], NOW) is None
+    assert measures.worst_gap([NOW - DAY], NOW) == DAY
+    assert measures.worst_gap([NOW - 3 * DAY, NOW - DAY], NOW) == 2 * DAY
+    assert measures.worst_gap([NOW - 40 * DAY, NOW - 29 * DAY, NOW - DAY], NOW) == 28 * DAY
+    assert measures.worst_gap([NOW - 31 * DAY, NOW - 29 * DAY, NOW - 28 * DAY], NOW) == 28 * DAY
+    assert measures.worst_gap([NOW - 90 * DAY, NOW - 60 * DAY, NOW - 59 * DAY], NOW) == 59 * DAY
+
+
+def test_a_restore_is_scaled_by_size_and_small_ones_are_not() -> None:
+    minute = timedelta(minutes=1)
+    assert measures.for_size(minute, 10 << 20, 40 << 20) == 4 * minute
+    assert measures.for_size(minute, 10, 40 << 20) == minute
+
+
+def test_what_was_never_restored_is_guessed_from_others_and_says_so(ground: Ground) -> None:
+    ground.source.state = {"a.bin": bytes(2 << 20)}
+    done, waiting = ground.service(ground.vault), replace(ground.service(ground.vault), name="others")
+    for service in done, waiting:
+        back_up(service, ground.desk, SILENT)
+    before = status.standings([done, waiting], ground.desk, SILENT)
+    assert [s.rto_now for s in before] == [None, None], "nothing was ever measured"
+    restore.execute(restore.plan(done, SILENT, wanted=Wanted()), ground.desk, SILENT)
+    first, second = status.standings([done, waiting], ground.desk, SILENT)
+    assert first.rto_measured
+    assert first.rto_now == first.rto_measured
+    assert not first.rto_is_estimate
+    assert second.rto_measured is None
+    assert second.rto_is_estimate
+    assert second.rto_now == pytest.approx(first.rto_measured, rel=0.2)
+    assert "~" in str(shown._takes(second))
+
+
+def test_a_guess_breaks_no_promise_and_a_measure_does() -> None:
+    one = _standing(rto_now=timedelta(hours=2), promise=Promise(rto=timedelta(hours=1)))
+    assert one.rto_broken
+    assert not replace(one, rto_is_estimate=True).rto_broken
+
+
+def test_points_that_retention_let_go_were_there(ground: Ground) -> None:
+    service = ground.service(ground.vault)
+    for _number in range(3):
+        back_up(service, ground.desk, SILENT)
+    points = ground.vault.points()
+    ground.vault.remove(points[:-1], SILENT)
+    (standing,) = status.standings([service], ground.desk, SILENT)
+    assert standing.points == 1
+    assert standing.rpo_worst is not None
+    assert standing.rpo_worst < points[-1].time - points[0].time + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("standing", "expected"),
+    [
+        ({}, (0, "HAECHI OK - 1 service |")),
+        ({"rpo_proven": None}, (1, "HAECHI WARNING - erp: never restored |")),
+        ({"last_failure": "disk"}, (1, "HAECHI WARNING - erp: last backup failed |")),
+        ({"rpo_now": timedelta(hours=30)}, (2, "HAECHI CRITICAL - erp: RPO")),
+        ({"rto_now": timedelta(hours=5)}, (2, "HAECHI CRITICAL - erp: RTO")),
+        ({"state": None, "rpo_now": None}, (2, "HAECHI CRITICAL - erp: no restore point |")),
+        ({"state": ProofState.FAILED}, (2, "HAECHI CRITICAL - erp: the newest restore point is damaged |")),
+    ],
+)
+def test_one_line_for_nagios(standing: dict[str, object], expected: tuple[int, str]) -> None:
+    number, line = shown.nagios([_standing(**standing)])
+    assert number == expected[0]
+    assert line.startswith(expected[1])
+    assert "\n" not in line
+
+
+def test_figures_for_nagios() -> None:
+    _number, line = shown.nagios([_standing()])
+    assert line.partition(" | ")[2] == "'erp rpo'=3600s;;86400 'erp rto'=60s;;7200"
+
+
+def test_a_proof_without_its_point_is_no_reason_to_fail() -> None:
+    proof = Proof("gone", "vault.main", ProofState.RESTORED, NOW, seconds=3)
+    assert measures.restores([proof], []) == [(0, proof)]
+    assert measures.by_rate([(0, proof)], 100) is None
+
+
+def _standing(**given: object) -> Standing:
+    known: dict[str, object] = {
+        "service": "erp",
+        "promise": Promise(rpo=DAY, rto=timedelta(hours=2)),
+        "newest": None,
+        "state": ProofState.RESTORED,
+        "rpo_now": timedelta(hours=1),
+        "rpo_proven": timedelta(hours=1),
+        "rpo_worst": DAY,
+        "rto_measured": timedelta(minutes=1),
+        "rto_now": timedelta(minutes=1),
+        "rto_is_estimate": False,
+        "restored_at": NOW,
+        "points": 3,
+    }
+    return Standing(**{**known, **given})  # type: ignore[arg-type]
