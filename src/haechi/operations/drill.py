@@ -6,8 +6,8 @@ A backup does not count until it has come back. What is in use is never touched.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from haechi import clock, process
 from haechi.errors import (
@@ -28,7 +28,7 @@ from haechi.errors import (
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Outcome, Proof, ProofState, RestorePoint
-from haechi.operations import locate
+from haechi.operations import hooks, locate
 from haechi.operations.desk import Desk, Entry
 from haechi.operations.destination import Destination
 from haechi.operations.restore import readers, with_checks
@@ -63,6 +63,7 @@ class Drilled:
     seconds: float  # with making the place and taking it down
     rehearsed: Rehearsed | None = None
     problem: HaechiError | None = None
+    unhooked: Mapping[str, HaechiError] = field(default_factory=dict)  # to be done afterwards, and it failed
 
     @property
     def passed(self) -> bool:
@@ -100,24 +101,33 @@ def drill(
     with desk.run("drill", service.name, reporter) as entry:
         entry.point = point.id
         entry.bytes_read = point.size
-        began = clock.monotonic()
-        try:
-            found = destination.describe(point)
-            rehearsed = source.rehearse(
-                found,
-                readers(found, destination, entry.reporter),
-                with_checks(service, Wanted()),
-                into,
-                entry.reporter,
-            )
-        except HaechiError as problem:
-            if isinstance(problem, _NOT_THE_COPY) or process.interrupted():
-                raise
-            done = Drilled(service.name, point, destination.name, clock.monotonic() - began, problem=problem)
-        else:
-            done = Drilled(service.name, found, destination.name, clock.monotonic() - began, rehearsed)
+        told = service.told("drill", entry.run, point.id)
+        with hooks.around(service.hooks, "drill", told, entry.reporter) as hooked:
+            done = _rehearse(service, source, point, destination, into, entry.reporter)
+            hooked.outcome = Outcome.SUCCESS if done.passed else Outcome.FAILURE
+        done = replace(done, unhooked=hooked.failed)
         _write_down(done, entry)
         return done
+
+
+def _rehearse(
+    service: Service,
+    source: Rehearsable,
+    point: RestorePoint,
+    destination: Destination,
+    into: str | None,
+    reporter: Reporter,
+) -> Drilled:
+    began = clock.monotonic()
+    try:
+        point = destination.describe(point)
+        parts = readers(point, destination, reporter)
+        rehearsed = source.rehearse(point, parts, with_checks(service, Wanted()), into, reporter)
+    except HaechiError as problem:
+        if isinstance(problem, _NOT_THE_COPY) or process.interrupted():
+            raise
+        return Drilled(service.name, point, destination.name, clock.monotonic() - began, problem=problem)
+    return Drilled(service.name, point, destination.name, clock.monotonic() - began, rehearsed)
 
 
 def _pick(
@@ -152,6 +162,9 @@ def _write_down(done: Drilled, entry: Entry) -> None:
     good = done.rehearsed is not None and done.rehearsed.restored.equal
     if not done.passed:
         entry.outcome = Outcome.FAILURE
+    elif done.unhooked:
+        entry.outcome = Outcome.PARTIAL
+        entry.error = next(iter(done.unhooked.values())).as_dict()
     seconds = done.rehearsed.seconds if done.rehearsed else done.seconds
     state = ProofState.RESTORED if good else ProofState.FAILED
     entry.prove(Proof(done.point.id, done.copy, state, clock.now(), "restore", seconds, detail))

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from haechi.errors import HaechiError, UsageMistake
 from haechi.events import SILENT
 from haechi.model import ProofState
 from haechi.operations import drill
+from haechi.operations.acts import Command as Command_
 from haechi.operations.drill import Drilled
+from haechi.operations.hooks import Hook, Hooks
 from haechi.places.local import LocalPlace
 from haechi.sources import _throwaway
 from haechi.sources._base import Rehearsable
@@ -196,6 +199,21 @@ def test_what_a_killed_drill_has_left_is_removed(place: Path, monkeypatch: pytes
     assert list(place.iterdir()) == []
 
 
+def test_what_stands_around_a_drill_is_done(tmp_path: Path, place: Path) -> None:
+    it, _file = with_database(tmp_path)
+    it.back_up()
+    said = tmp_path / "said"
+    words = Command_(("sh", "-c", f'echo "$HAECHI_WHEN $HAECHI_OPERATION" >> {said}'), LocalPlace())
+    fails = Command_(("false",), LocalPlace())
+    hooks = Hooks({"drill": (Hook(words),)}, {"drill": (Hook(words), Hook(fails))})
+    it.service = replace(it.service, hooks=hooks)
+    done = rehearsed(it, place)
+    assert done.passed
+    assert said.read_text().splitlines() == ["before drill", "after drill"]
+    assert len(done.unhooked) == 1
+    assert it.desk.journal.runs(operation="drill")[0].outcome == "partial"
+
+
 def test_a_source_without_a_throwaway_place_says_so(tmp_path: Path) -> None:
     it, _file = with_database(tmp_path)
     it.back_up()
@@ -203,7 +221,7 @@ def test_a_source_without_a_throwaway_place_says_so(tmp_path: Path) -> None:
     class Plain:
         pass
 
-    bare = type(it.service)(**{**it.service.__dict__, "source": Plain()})
+    bare = replace(it.service, source=Plain())  # type: ignore[arg-type]
     with pytest.raises(HaechiError, match="cannot be rehearsed"):
         drill.drill(bare, it.desk, SILENT)
 

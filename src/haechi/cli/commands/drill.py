@@ -37,7 +37,7 @@ def command(
 ) -> None:
     from haechi.cli.render import drills
     from haechi.errors import NotVerified, UsageMistake
-    from haechi.operations import drill
+    from haechi.operations import drill, hooks
 
     if by_chance and point != "latest":
         raise UsageMistake(
@@ -63,3 +63,5 @@ def command(
             plural("{count} drill failed.", "{count} drills failed.", len(bad)),
             hint=_("Take a new backup and drill it now; until then an older point may be the one to trust."),
         )
+    for one in done:
+        hooks.raise_if_any_failed(one.service, one.unhooked)
