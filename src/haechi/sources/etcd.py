@@ -17,8 +17,18 @@ from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.process import BUFFER
 from haechi.sources import _beside
-from haechi.sources._base import Capture, Comparison, Part, PartReader, Probe, Restored, Source, Wanted
-from haechi.sources._etcd import exchange, facts, restore
+from haechi.sources._base import (
+    Capture,
+    Comparison,
+    Part,
+    PartReader,
+    Probe,
+    Rehearsed,
+    Restored,
+    Source,
+    Wanted,
+)
+from haechi.sources._etcd import exchange, facts, rehearsal, restore
 from haechi.sources._etcd.checked import FORM, Checked
 from haechi.sources._etcd.gateway import ByHttp
 from haechi.sources._etcd.member import Member
@@ -41,7 +51,7 @@ def main_form(_options: Options) -> str:
 
 
 class Etcd:
-    """Satisfies `Source` and `Exchangeable`."""
+    """Satisfies `Source`, `Rehearsable` and `Exchangeable`."""
 
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
@@ -140,6 +150,16 @@ class Etcd:
             tuple(compared),
             {"came_back": {room.beside: where}, "beside": not target.directory and not wanted.in_place},
         )
+
+    def rehearse(
+        self,
+        point: RestorePoint,
+        parts: Mapping[str, PartReader],
+        wanted: Wanted,
+        into: str | None,
+        reporter: Reporter,
+    ) -> Rehearsed:
+        return rehearsal.rehearse(self, point, parts, wanted, into, reporter)
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return _beside.lying([self._in_use()])

@@ -103,10 +103,15 @@ def settle(room: Room, what: str, final: str, like: str) -> None:
         _remove(room)
 
 
+def able(place: Place) -> bool:
+    """Whether a snapshot can come back there."""
+    return place.has(SERVER) and place.has(CTL)
+
+
 def _tool(place: Place) -> str:
-    """Since version 3.6 only etcdutl restores."""
-    tool = next((tool for tool in (UTL, CTL) if place.has(tool)), None)
-    if tool is None or not place.has(SERVER):
+    """Since version 3.6 only etcdutl restores. etcdctl asks the member that is started on it."""
+    tool = UTL if place.has(UTL) else CTL
+    if not able(place):
         raise ProgramMissing(
             _("etcd and etcdctl are not both in {place}.").format(place=place.name),
             hint=_(
@@ -148,6 +153,8 @@ def _prove(room: Room, name: str, expected: Mapping[str, Any]) -> list[Compariso
             f"--listen-client-urls=http://127.0.0.1:{client}",
             f"--advertise-client-urls=http://127.0.0.1:{client}",
             f"--listen-peer-urls=http://127.0.0.1:{peer}",
+            "--heartbeat-interval=10",  # a cluster of one elects itself sooner
+            "--election-timeout=100",
         ]
         with room.place.start(argv, user=room.options.run_as) as running:
             member = ByProgram(room.place, room.options, f"http://127.0.0.1:{client}")
