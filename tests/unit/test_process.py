@@ -15,6 +15,7 @@ import pytest
 
 from haechi import process
 from haechi.errors import DeadlinePassed, HaechiError, ProgramFailed, ProgramMissing
+from haechi.process import ending
 
 
 def sh(script: str) -> list[str]:
@@ -96,7 +97,7 @@ def test_leaving_the_block_ends_what_the_leader_left_behind() -> None:
 
 
 def test_whoever_ignores_the_polite_signal_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_GRACE", 0.2)
+    monkeypatch.setattr("haechi.process.running.GRACE", 0.2)
     with process.start(sh("trap '' TERM; echo ready; while :; do sleep 1; done")) as running:
         assert running.stdout.readline() == b"ready\n"
     assert gone(running.pid)
@@ -201,5 +202,5 @@ def test_a_second_signal_does_not_wait() -> None:
     child.send_signal(signal.SIGINT)
     output, _ = child.communicate(timeout=20)
     assert (output, child.returncode) == ("", 128 + signal.SIGINT)
-    assert time.monotonic() - began < process._GRACE
+    assert time.monotonic() - began < ending.GRACE
     until(lambda: gone(pid))

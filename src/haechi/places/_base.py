@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, TypedDict, Unpack, runtime_checkable
 
 from haechi.process import Completed, Running
 
 
+class How(TypedDict, total=False):
+    """What may be said of every program."""
+
+    env: Mapping[str, str] | None  # reaches the program there without passing through anybody's argv
+    user: str | None  # as whom it runs there
+    deadline: float | None  # seconds
+
+
+class ToTheEnd(How, total=False):
+    """How a program is run to its end."""
+
+    stdin: bytes | None
+    check: bool  # raise unless it ends well; so it is if nothing is said
+
+
+class UnderWay(How, total=False):
+    """How a program is started."""
+
+    stdin: BinaryIO | int | None  # what it reads
+    feed: bool  # its standard input is to be written
+
+
 class Place(Protocol):
-    """Somewhere programs run. `env` reaches the program there without passing through anybody's argv."""
+    """Somewhere programs run."""
 
     @property
     def name(self) -> str:
@@ -23,28 +45,10 @@ class Place(Protocol):
     def probe(self) -> None:
         """Raise PlaceUnavailable, with the reason and the last log lines, unless programs can run there."""
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        deadline: float | None = None,
-        check: bool = True,
-    ) -> Completed:
+    def run(self, argv: Sequence[str], **how: Unpack[ToTheEnd]) -> Completed:
         """Run to the end. Raises ProgramMissing, ProgramFailed, DeadlinePassed, PlaceUnavailable."""
 
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: BinaryIO | int | None = None,
-        feed: bool = False,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        deadline: float | None = None,
-    ) -> AbstractContextManager[Running]:
+    def start(self, argv: Sequence[str], **how: Unpack[UnderWay]) -> AbstractContextManager[Running]:
         """A program under way. Leaving the block ends it, on this side and on the other one."""
 
     def has(self, program: str) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import BinaryIO
+from typing import Unpack
 
 from haechi import clock
 from haechi.errors import DeadlinePassed
 from haechi.i18n import _
-from haechi.places._base import Place
+from haechi.places._base import Place, ToTheEnd, UnderWay
 from haechi.process import Completed, Running
 
 
@@ -38,31 +38,13 @@ class _Limited:
     def has(self, program: str) -> bool:
         return self._place.has(program)
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        deadline: float | None = None,
-        check: bool = True,
-    ) -> Completed:
-        left = self._left(deadline)
-        return self._place.run(argv, stdin=stdin, env=env, user=user, deadline=left, check=check)
+    def run(self, argv: Sequence[str], **how: Unpack[ToTheEnd]) -> Completed:
+        how["deadline"] = self._left(how.get("deadline"))
+        return self._place.run(argv, **how)
 
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: BinaryIO | int | None = None,
-        feed: bool = False,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        deadline: float | None = None,
-    ) -> AbstractContextManager[Running]:
-        left = self._left(deadline)
-        return self._place.start(argv, stdin=stdin, feed=feed, env=env, user=user, deadline=left)
+    def start(self, argv: Sequence[str], **how: Unpack[UnderWay]) -> AbstractContextManager[Running]:
+        how["deadline"] = self._left(how.get("deadline"))
+        return self._place.start(argv, **how)
 
     def _left(self, asked: float | None) -> float:
         now = clock.monotonic()

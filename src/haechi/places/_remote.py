@@ -10,12 +10,13 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import BinaryIO, Unpack
 
 from haechi import process
 from haechi.errors import HaechiError, PlaceUnavailable, ProgramMissing
 from haechi.i18n import _
 from haechi.places import _shell
+from haechi.places._base import How
 from haechi.process import Completed, Running
 
 _ANNOUNCED = 3.0  # seconds until a program that is to be ended must have said its number
@@ -41,16 +42,9 @@ class RemotePlace(ABC):
         client's tail, `began` whether the program had begun."""
 
     def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        deadline: float | None = None,
-        check: bool = True,
+        self, argv: Sequence[str], *, stdin: bytes | None = None, check: bool = True, **how: Unpack[How]
     ) -> Completed:
-        with self.start(argv, feed=stdin is not None, env=env, user=user, deadline=deadline) as running:
+        with self.start(argv, feed=stdin is not None, **how) as running:
             done = process.complete(running, stdin, check=check)
         return Completed(tuple(argv), done.status, done.stdout, done.stderr, done.seconds)
 
@@ -61,15 +55,12 @@ class RemotePlace(ABC):
         *,
         stdin: BinaryIO | int | None = None,
         feed: bool = False,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        deadline: float | None = None,
+        **how: Unpack[How],
     ) -> Iterator[Running]:
-        far = _Program(self, argv, user, env or {})
-        command = _shell.run_command(far.token, argv, fed=feed or stdin is not None)
-        with process.start(
-            self.client(command, user), stdin=stdin, feed=feed, deadline=deadline, far=far
-        ) as running:
+        user = how.get("user")
+        far = _Program(self, argv, user, how.get("env") or {})
+        command = self.client(_shell.run_command(far.token, argv, fed=feed or stdin is not None), user)
+        with process.start(command, stdin=stdin, feed=feed, deadline=how.get("deadline"), far=far) as running:
             yield running
 
     def has(self, program: str) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import BinaryIO
+from typing import Unpack
 
 from haechi import process
 from haechi.errors import UsageMistake
 from haechi.i18n import _
-from haechi.places._base import Place
+from haechi.places._base import Place, ToTheEnd, UnderWay
 from haechi.process import Completed, Running
 
 
@@ -23,29 +23,11 @@ class LocalPlace:
     def probe(self) -> None:
         """Where haechi runs, programs run."""
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        deadline: float | None = None,
-        check: bool = True,
-    ) -> Completed:
-        return process.run(argv, stdin=stdin, env=env, user=user, deadline=deadline, check=check)
+    def run(self, argv: Sequence[str], **how: Unpack[ToTheEnd]) -> Completed:
+        return process.run(argv, **how)
 
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: BinaryIO | int | None = None,
-        feed: bool = False,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        deadline: float | None = None,
-    ) -> AbstractContextManager[Running]:
-        return process.start(argv, stdin=stdin, feed=feed, env=env, user=user, deadline=deadline)
+    def start(self, argv: Sequence[str], **how: Unpack[UnderWay]) -> AbstractContextManager[Running]:
+        return process.start(argv, **how)
 
     def has(self, program: str) -> bool:
         return shutil.which(program) is not None

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from haechi import process
 from haechi.errors import AccessRefused, Damaged, PartlyDone, SourceChanged, StoreUnavailable, VaultLocked
 from haechi.events import SILENT
 from haechi.model import Keep, Outcome, ProofState
 from haechi.operations import backup, listing, restore, retain, status, verify
 from haechi.operations.backup import back_up
 from haechi.operations.later import Later
+from haechi.process import ending
 from haechi.sources._base import Wanted
 from tests.unit.operations.ground import Ground, lay
 
@@ -98,7 +98,7 @@ def test_what_breaks_off_under_way_is_begun_anew_and_never_spliced(ground: Groun
 def test_whoever_stops_us_meanwhile_is_not_answered_by_another_try(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup, "_wait", lambda _seconds: monkeypatch.setattr(process, "_interrupted", True))
+    monkeypatch.setattr(backup, "_wait", lambda _seconds: monkeypatch.setattr(ending, "_interrupted", True))
     ground.source.fail_in, ground.source.problem = "b.bin", SourceChanged("the server went away")
     with pytest.raises(SourceChanged):
         back_up(ground.service(), ground.desk, SILENT)
