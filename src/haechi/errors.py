@@ -153,6 +153,12 @@ class HookFailed(HaechiError):
     code = "hook-failed"
 
 
+class GuardFailed(HaechiError):
+    """A guarded command went wrong, or what must hold after it does not."""
+
+    code = "guard-failed"
+
+
 # -- services ----------------------------------------------------------------------------------------
 
 

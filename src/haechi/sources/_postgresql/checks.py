@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import operator
-import re
-from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from haechi.errors import HaechiError
 from haechi.i18n import _
 from haechi.sources._base import Comparison
+from haechi.sources._expectations import SOMETHING, as_text, holds
 from haechi.sources._postgresql import problems
 from haechi.sources._postgresql.server import Server
 
 _PATIENCE = 300.0
-_EXPECTATION = re.compile(r"\s*(>=|<=|<>|!=|==?|>|<)?\s*(.*?)\s*", re.DOTALL)
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<>": operator.ne,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
 
 
 class Check(BaseModel):
@@ -36,16 +20,11 @@ class Check(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)  # what a plan says besides is not for us
 
     sql: str
-    expect: str = Field("not empty", description='"> 0", "= done", "42", "empty", "not empty"')
+    expect: str = Field(SOMETHING, description='"> 0", "= done", "42", "empty", "not empty"')
     contains: str | None = None
     database: str | None = Field(None, description="Which database it asks; by default every one restored")
 
-    @field_validator("expect", mode="before")
-    @classmethod
-    def _as_text(cls, value: object) -> object:
-        if isinstance(value, bool):
-            return "t" if value else "f"
-        return "not empty" if value is None else str(value)
+    _as_text = field_validator("expect", mode="before")(as_text)
 
 
 def ask(server: Server, database: str, check: Check) -> Comparison:
@@ -70,20 +49,3 @@ def ask(server: Server, database: str, check: Check) -> Comparison:
     found = said.split(b"\0")[0].decode(errors="replace") if said else None
     good = holds(check.expect, found) if check.contains is None else check.contains in (found or "")
     return Comparison(what, expected, expected if good else found)
-
-
-def holds(expect: str, found: str | None) -> bool:
-    """Whether an answer (the first column of the first row; None without a row) meets the expectation."""
-    if expect.strip() == "empty":
-        return found is None
-    if found is None:
-        return False
-    if expect.strip() == "not empty":
-        return True
-    match = _EXPECTATION.fullmatch(expect)
-    assert match
-    compare = _OPERATORS[match[1] or "="]
-    try:
-        return compare(Decimal(found), Decimal(match[2]))
-    except InvalidOperation:
-        return compare(found, match[2].strip("'\""))
