@@ -21,7 +21,7 @@ from haechi import clock
 from haechi.errors import Damaged, HaechiError
 from haechi.events import SILENT
 from haechi.model import PartInfo, RestorePoint
-from haechi.sources._base import PartReader, Restored, Source
+from haechi.sources._base import PartReader, Rehearsable, Restored, Source, Wanted
 
 _PIECE = 1 << 16
 _PATIENCE = 15.0  # seconds in which a server may notice that a session has ended
@@ -52,6 +52,8 @@ class Ground(Protocol):
 
     def leftovers(self) -> list[str]:
         """What a capture would leave behind at the service or on disk: sessions, snapshots, files. Else empty."""
+
+    # A ground may have `into(self, directory: Path) -> str`, the place where a rehearsal is to be made.
 
 
 @dataclass
@@ -187,6 +189,24 @@ class SourceContract:
         restored, state = ground.bring_back(taken.point, taken.parts)
         assert state == before
         assert restored.equal, [c for c in restored.comparisons if not c.equal]
+
+    def test_a_rehearsal_proves_it_and_leaves_nothing(self, ground: Ground, tmp_path: Path) -> None:
+        """Every kind has a throwaway place of its own: what was never rehearsed is no backup."""
+        ground.fill(self.FEW)
+        (tmp_path / "kept").mkdir()
+        taken = take(ground, tmp_path / "kept")
+        ground.fill(self.FEW + 1)
+        now = ground.state()
+        source = ground.source()
+        assert isinstance(source, Rehearsable), f"{ground.kind} cannot be rehearsed"
+        (tmp_path / "place").mkdir()
+        choose = getattr(ground, "into", lambda directory: None)
+        rehearsed = source.rehearse(taken.point, taken.parts, Wanted(), choose(tmp_path / "place"), SILENT)
+        assert rehearsed.restored.equal, [c for c in rehearsed.restored.comparisons if not c.equal]
+        assert rehearsed.restored.comparisons, "nothing was compared"
+        assert rehearsed.left == ()
+        assert list((tmp_path / "place").iterdir()) == []
+        self._demand_untouched(ground, now)
 
     def test_a_copy_that_breaks_off_does_not_come_back(self, ground: Ground, tmp_path: Path) -> None:
         ground.fill(self.FEW)
