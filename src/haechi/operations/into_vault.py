@@ -15,14 +15,14 @@ from operator import ne
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from haechi.errors import Damaged
+from haechi.errors import Damaged, NotThere
 from haechi.events import Reporter
 from haechi.fileio import explain
 from haechi.i18n import _
 from haechi.model import Copy, PartInfo, RestorePoint
 from haechi.retention import Decision
-from haechi.sources._base import Tree, Unfold
-from haechi.vault import soundness
+from haechi.sources._base import Kept, Part, Tree, Unfold
+from haechi.vault import entries, soundness
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
 from haechi.vault.writer import Writer
@@ -76,12 +76,25 @@ class VaultDestination:
 
         return unfold
 
+    def entries(self, point: RestorePoint, part: str) -> Callable[[], Iterator[Kept]] | None:
+        snapshot = self._snapshot(point)
+        at = f"/{part}"
+        top = self.vault.node(snapshot, at)
+        if top.subtree is None:
+            return None
+        load, subtree = self.vault.blobs.tree, top.subtree
+
+        def every() -> Iterator[Kept]:
+            for one in entries.stored(load, subtree):
+                opened = partial(self.vault.open_node, one.node)
+                yield Kept(one.path, one.size, one.time, one.fingerprint, one.attributes, opened)
+
+        return every
+
     def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
         snapshot = self._snapshot(point)
         found = soundness.look(self.vault, snapshot, read_data=depth == "all", reporter=reporter)
-        missing = {part.name for part in point.parts} - {
-            path.lstrip("/") for path, _node in self.vault.walk(snapshot)
-        }
+        missing = {part.name for part in point.parts if not self._holds(snapshot, part.name)}
         if missing:
             raise Damaged(
                 _("The snapshot {id} lacks {parts}.").format(
@@ -109,6 +122,13 @@ class VaultDestination:
         snapshot = self._snapshot(point)
         tags = [tag for tag in snapshot.tags if tag != _HELD]
         self.vault.retag(snapshot, [*tags, _HELD] if held else tags)
+
+    def _holds(self, snapshot: Snapshot, part: str) -> bool:
+        try:
+            self.vault.node(snapshot, f"/{part}")
+        except NotThere:
+            return False
+        return True
 
     def _newest(self, service: str) -> Snapshot | None:
         """The one that knows best what has not changed since."""
@@ -150,10 +170,10 @@ class _VaultIntake:
         parent = self._parent()
         size = 0
         for root in tree.roots:
-            directory, excluded = root, tree.excluded
+            directory, excluded, kept_as = root, tree.excluded, tree.kept_as(root)
             if not root.is_dir():
-                directory, excluded = root.parent, partial(ne, root)
-            at = f"/{info.name}{directory}"
+                directory, excluded, kept_as = root.parent, partial(ne, root), kept_as.parent
+            at = f"/{info.name}{kept_as}"
             try:
                 report = self._writer.tree(
                     directory, at=at, parent=parent, exclude=excluded, reporter=reporter
@@ -162,6 +182,12 @@ class _VaultIntake:
                 raise explain(problem, root) from None
             size += report.size
         return size
+
+    def entries(self, info: PartInfo, part: Part, reporter: Reporter) -> int:
+        assert part.entries
+        return self._writer.entries(
+            part.entries(), at=f"/{info.name}", parent=self._parent(), at_once=part.at_once, reporter=reporter
+        ).size
 
     def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:
         for name, data in attachments.items():

@@ -29,10 +29,40 @@ class Probe:
 
 @dataclass(frozen=True)
 class Tree:
-    """Directories and files of this host, as they lie. What lies at `/a/b` is kept as `a/b`."""
+    """Directories and files of this host, as they lie. What lies at `/a/b` is kept as `a/b`; a root that stands for
+    another, as a snapshot does, is kept under the name of that."""
 
     roots: tuple[Path, ...]
     excluded: Callable[[Path], bool]  # asked of everything below the roots
+    stands_for: Mapping[Path, Path] = field(default_factory=dict)
+
+    def kept_as(self, root: Path) -> Path:
+        return self.stands_for.get(root, root)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What was really there when an entry was opened. `stream` raises SourceChanged where it changed under way."""
+
+    size: int
+    time: datetime
+    fingerprint: str
+    attributes: Mapping[str, str]
+    stream: BinaryIO
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One of very many things that are kept each by itself, such as an object of a bucket."""
+
+    path: str
+    size: int
+    time: datetime  # when it was last changed
+    fingerprint: (
+        str  # as long as this, the size and the time are the same, so is the thing; empty tells nothing
+    )
+    open: Callable[[], Opened | None]  # None when it is gone; may be called again, from any thread
+    give_up: Callable[[str], None]  # it could not be taken, and this is why; the source names it in its facts
 
 
 @dataclass(frozen=True)
@@ -41,13 +71,16 @@ class Part:
     (else it raises).
 
     With a `tree`, the stream is that tree as tar. A destination that keeps trees as such reads it by itself, and
-    needs not read again what has not changed since the last point.
+    needs not read again what has not changed since the last point. With `entries` it is the same for things that lie
+    in no file system. They come directory by directory, and each iteration tells of the same moment.
     """
 
     info: PartInfo
     open: Callable[[], BinaryIO]
     expected: int | None = None  # bytes, for the progress bar
     tree: Tree | None = None
+    entries: Callable[[], Iterator[Entry]] | None = None
+    at_once: int = 8  # entries worth opening at the same time
 
 
 @dataclass(frozen=True)
@@ -79,16 +112,30 @@ Unfold = Callable[[str, Path], Sequence[str]]
 
 
 @dataclass(frozen=True)
+class Kept:
+    """An entry as a copy holds it. `open` gives a fresh stream, in any thread."""
+
+    path: str
+    size: int
+    time: datetime
+    fingerprint: str
+    attributes: Mapping[str, str]
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True)
 class PartReader:
     """A part of a stored point. `open` may be called more than once and gives a fresh stream each time.
 
     Where the copy is kept as a tree, `unfold(path, target)` puts what lay at this path there as `target`, which must
     not exist yet, and says what of its owner, mode or attributes could not be set; then `open` is not for use.
+    Where it is kept entry by entry, `entries()` gives them in their order, and `open` is not for use either.
     """
 
     info: PartInfo
     open: Callable[[], BinaryIO]
     unfold: Unfold | None = None
+    entries: Callable[[], Iterator[Kept]] | None = None
 
 
 @dataclass(frozen=True)

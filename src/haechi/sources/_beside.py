@@ -47,6 +47,16 @@ def owner_of(path: Path) -> Path | None:
     return path.with_name(match["of"]) if match else None
 
 
+def read(path: Path) -> Beside | None:
+    """What a name alone says; None if it says nothing of the kind."""
+    match = _NAMED.fullmatch(path.name)
+    return (
+        Beside(path, str(path.with_name(match["of"])), _STATES[match["word"]], match["time"])
+        if match
+        else None
+    )
+
+
 def lying(paths: Sequence[Path]) -> list[Beside]:
     """What lies beside these, oldest first."""
     found = []

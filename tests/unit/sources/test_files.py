@@ -390,16 +390,6 @@ def test_names_that_lead_out_are_refused(tmp_path: Path) -> None:
     assert not list(outside.iterdir())
 
 
-def test_elsewhere_is_told_so(tmp_path: Path) -> None:
-    from haechi.places._open import open_place
-
-    source = Files("it", Options.model_validate({"paths": str(tmp_path)}), open_place("docker:web"))
-    with pytest.raises(UsageMistake, match="on this host only"):
-        source.probe()
-    with pytest.raises(ValueError, match="octal"):
-        Options.model_validate({"paths": str(tmp_path), "mode": "u+x"})
-
-
 def test_a_second_name_alone_is_refused_and_no_proof_against_the_copy(tmp_path: Path) -> None:
     ground, directory = media(tmp_path)
     ground.back_up()
@@ -439,3 +429,8 @@ def test_a_directory_that_cannot_be_walked_is_an_error_with_a_next_step(
     monkeypatch.setattr(os, "listdir", broken)
     with pytest.raises(HaechiError, match="Input/output error"):
         ground.back_up()
+
+
+def test_a_mode_is_octal(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="octal"):
+        Options.model_validate({"paths": str(tmp_path), "mode": "u+x"})

@@ -57,7 +57,7 @@ def test_files_by_hand(tmp_path: Path) -> None:
     media = tmp_path / "media"
     media.mkdir()
     (media / "a.jpg").write_bytes(b"a picture")
-    source = files.Files("it", files.Options.model_validate({"paths": str(media)}), LocalPlace())
+    source = files.build("it", files.Options.model_validate({"paths": str(media)}), LocalPlace())
     it = install(tmp_path / "ground", "files", source, "media_backup_{time:%Y%m%d_%H%M%S}.tar.gz")
     it.back_up()
     nas = tmp_path / "ground" / "nas"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -15,23 +16,52 @@ class _Rule:
     directories: bool  # it ended with a slash
 
 
+class Rules:
+    """The lines, ready to be asked."""
+
+    def __init__(self, lines: Sequence[str]):
+        self._rules = [rule for line in lines if (rule := _rule(line))]
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def leave_out(self, inside: str, is_directory: Callable[[], bool]) -> bool:
+        """Whether this path below a root is left out; of the directories above it nothing is asked."""
+        for rule in reversed(self._rules):
+            if rule.pattern.fullmatch(inside) and (not rule.directories or is_directory()):
+                return rule.out
+        return False
+
+
 def excluder(roots: Sequence[Path], lines: Sequence[str]) -> Callable[[Path], bool]:
     """Whether a path is left out. Lines are relative to the root in which the path lies; a directory that is left
     out takes all below it along, so nothing in it can be taken back in."""
-    rules = [rule for line in lines if (rule := _rule(line))]
+    rules = Rules(lines)
     bases = [f"{root}/" for root in roots]
 
     def excluded(path: Path) -> bool:
         text = str(path)
         inside = next((text[len(base) :] for base in bases if text.startswith(base)), "")
-        if not inside:
-            return False
-        for rule in reversed(rules):
-            if rule.pattern.fullmatch(inside) and (not rule.directories or _is_directory(path)):
-                return rule.out
-        return False
+        return bool(inside) and rules.leave_out(inside, lambda: _is_directory(path))
 
     return excluded if rules else lambda _path: False
+
+
+def without(rules: Rules) -> Callable[[str, bool], bool]:
+    """The same for paths that are not here: told whether they are directories. Asks for those above, too."""
+
+    @lru_cache(4096)
+    def directory(inside: str) -> bool:
+        above = inside.rpartition("/")[0]
+        return bool(above and directory(above)) or rules.leave_out(inside, lambda: True)
+
+    def excluded(inside: str, is_directory: bool) -> bool:
+        if is_directory:
+            return bool(inside) and directory(inside)
+        above = inside.rpartition("/")[0]
+        return bool(above and directory(above)) or rules.leave_out(inside, lambda: False)
+
+    return excluded
 
 
 def _is_directory(path: Path) -> bool:

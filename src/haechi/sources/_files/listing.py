@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import IO, Any, Self
 from haechi.errors import AccessRefused, NotThere, SourceChanged
 from haechi.fileio import explain
 from haechi.i18n import _
-from haechi.sources._base import Comparison
+from haechi.sources._base import Comparison, Tree
 
 Excluded = Callable[[Path], bool]
 _NAMED = 1000  # changed paths that the facts can bear
@@ -128,9 +128,10 @@ def _entry(path: bytes, full: bytes) -> Entry | None:
 class FirstLook:
     """The roots as they were before they were read. To be entered before it is asked."""
 
-    def __init__(self, roots: Sequence[Path], excluded: Excluded):
-        self._roots = roots
-        self._excluded = excluded
+    def __init__(self, tree: Tree):
+        self._tree = tree
+        self._roots = tree.roots
+        self._excluded = tree.excluded
         self._files: list[IO[bytes]] = []
         self._directories: dict[Path, tuple[int, int]] = {}
         self._open = ExitStack()
@@ -176,9 +177,10 @@ class FirstLook:
                     counts.take(entry)
                 else:
                     here.append(shown(path))
-            facts[str(root)] = {**counts.facts, "changed": here[:_NAMED]}
+            kept_as = str(self._tree.kept_as(root))
+            facts[kept_as] = {**counts.facts, "changed": here[:_NAMED]}
             if len(here) > _NAMED:
-                facts[str(root)] = {"changed": [], "too_many_changed": len(here)}
+                facts[kept_as] = {"changed": [], "too_many_changed": len(here)}
             changed += [f"{root}/{path}" if path else str(root) for path in here]
         return facts, changed
 

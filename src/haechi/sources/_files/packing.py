@@ -15,6 +15,7 @@ from haechi.fileio import explain
 from haechi.sources._base import Tree
 from haechi.sources._files.listing import Entry, entries
 
+PART = "files"  # the one stream of this kind
 _WHOLE = 4 << 20  # a file up to this size is read in one go, and again if it changed meanwhile
 _PIECE = 1 << 20
 _TRIES = 3
@@ -22,11 +23,11 @@ _ENDING = bytes(2 * tarfile.BLOCKSIZE)
 _XATTR = "SCHILY.xattr."
 
 
-class TarStream(io.RawIOBase):
-    """Made while it is read."""
+class Pieces(io.RawIOBase):
+    """What is made piece by piece, as a file to be read."""
 
-    def __init__(self, tree: Tree):
-        self._pieces = pack(tree)
+    def __init__(self, pieces: Iterator[bytes]):
+        self._pieces = pieces
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -45,13 +46,21 @@ class TarStream(io.RawIOBase):
         return count
 
 
+class TarStream(Pieces):
+    """A tree as tar, made while it is read."""
+
+    def __init__(self, tree: Tree):
+        super().__init__(pack(tree))
+
+
 def pack(tree: Tree) -> Iterator[bytes]:
     first: dict[tuple[int, int], str] = {}
     for root in tree.roots:
+        kept_as = tree.kept_as(root)
         for entry in entries(root, tree.excluded):
             path = entry.below(root)
             try:
-                yield from _member(path, entry, first)
+                yield from _member(path, os.fsdecode(entry.below(kept_as)), entry, first)
             except FileNotFoundError:
                 continue  # the second look names it
             except OSError as problem:
@@ -59,8 +68,8 @@ def pack(tree: Tree) -> Iterator[bytes]:
     yield _ENDING
 
 
-def _member(path: bytes, entry: Entry, first: dict[tuple[int, int], str]) -> Iterator[bytes]:
-    info = tar_info(os.fsdecode(path), entry.found, entry.target)
+def _member(path: bytes, name: str, entry: Entry, first: dict[tuple[int, int], str]) -> Iterator[bytes]:
+    info = tar_info(os.fsdecode(path), entry.found, entry.target, name)
     key = (entry.found.st_dev, entry.found.st_ino)
     if entry.kind == "f" and entry.found.st_nlink > 1 and first.setdefault(key, info.name) != info.name:
         info.type, info.linkname, info.size = tarfile.LNKTYPE, first[key], 0
@@ -101,8 +110,8 @@ def _exactly(file: io.FileIO, size: int) -> Iterator[bytes]:
         yield piece
 
 
-def tar_info(path: str, found: os.stat_result, target: str) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(path.lstrip("/"))
+def tar_info(path: str, found: os.stat_result, target: str, name: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo((name or path).lstrip("/"))
     info.mode = stat.S_IMODE(found.st_mode)
     info.uid, info.gid = found.st_uid, found.st_gid
     info.uname, info.gname = user_name(found.st_uid), group_name(found.st_gid)

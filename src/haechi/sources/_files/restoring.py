@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +20,11 @@ from haechi.sources._files import ownership
 from haechi.sources._files.listing import comparisons
 from haechi.sources._files.packing import root_name
 from haechi.sources._files.unpacking import unpack
+from haechi.sources._files.wanted import Item, names_of
+from haechi.sources._files.wanted import items as wanted_items
 from haechi.sources._newfile import refuse_old
 
 _COMPLAINTS = 10  # shown; the rest is counted
-
-
-@dataclass(frozen=True)
-class Item:
-    """One path that comes back, of the root in which it was kept."""
-
-    root: str
-    path: str
-
-    @property
-    def whole(self) -> bool:
-        return self.path == self.root
 
 
 class Restore:
@@ -62,7 +51,7 @@ class Restore:
         self._told = ownership.told(owner, mode)
 
     def run(self) -> Restored:
-        items = self._items()
+        items = wanted_items(self._trees, self._wanted.only)
         if self._directory is not None:
             refuse_old(self._directory)
         parent = (self._directory or Path(items[0].root)).parent
@@ -96,32 +85,6 @@ class Restore:
                 "partial": bool(self._wanted.only),
             },
         )
-
-    def _items(self) -> list[Item]:
-        """Whole roots, or the single paths that were asked for: absolute, or below the only root."""
-        if not self._wanted.only:
-            return [Item(root, root) for root in self._trees]
-        found = []
-        for asked in self._wanted.only:
-            fitting = self._fitting(asked)
-            if len(fitting) != 1 or ".." in Path(asked).parts:
-                raise NotThere(
-                    _("“{path}” is not in this restore point, or not in one place only.").format(path=asked),
-                    hint=_("Give a path that begins with one of: {paths}").format(
-                        paths=", ".join(self._trees)
-                    ),
-                )
-            found += fitting
-        return found
-
-    def _fitting(self, asked: str) -> list[Item]:
-        """`/srv/media/a`, or `media/a` where /srv/media is kept, or `a` where nothing else could be meant."""
-        roots = [Path(root) for root in self._trees]
-        named = [Item(str(r), str(p)) for r in roots if (p := r.parent / asked).is_relative_to(r)]
-        folders = [r for r in roots if self._trees[str(r)].get("directories", 1)]
-        if named or asked.startswith("/"):
-            return named
-        return [Item(str(r), str(r / asked)) for r in folders]
 
     def _demand_space(self, parent: Path, items: Sequence[Item]) -> None:
         needed = sum(self._trees[item.root].get("size", 0) for item in items if item.whole)
@@ -164,9 +127,7 @@ class Restore:
             self._reporter.warn(_("… and {count} more").format(count=len(complaints) - _COMPLAINTS))
 
     def _unpack(self, coming: dict[Item, Path]) -> list[str]:
-        names = {root_name(item.path): path for item, path in coming.items()}
-        if self._foreign:  # made where they lie, not from the top: `tar -C /srv -c media`
-            names |= {str(Path(i.path).relative_to(Path(i.root).parent)): path for i, path in coming.items()}
+        names = {name: coming[i] for name, i in names_of(coming, foreign=self._foreign).items()}
 
         def place(name: str) -> Path | None:
             """Members outside are passed over: in other people's archives lie directories above, too."""

@@ -1,0 +1,112 @@
+"""Directories and files of this host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from haechi import clock
+from haechi.events import Reporter
+from haechi.model import PartInfo, RestorePoint
+from haechi.places._base import Place
+from haechi.places._open import open_place
+from haechi.sources import _beside, _throwaway
+from haechi.sources._base import Capture, Part, PartReader, Probe, Rehearsed, Restored, Tree, Wanted
+from haechi.sources._files.excludes import excluder
+from haechi.sources._files.listing import FirstLook
+from haechi.sources._files.options import Options, Target
+from haechi.sources._files.packing import PART, TarStream
+from haechi.sources._files.restoring import Restore
+from haechi.sources._files.returning import Return, tell_changed
+from haechi.sources._files.there import There
+
+
+class Files:
+    """The directories and files of one service."""
+
+    def __init__(self, name: str, options: Options, place: Place):
+        self.name = name
+        self.options = options
+        self.place = place
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Where they really lie, without those that lie in others."""
+        found = sorted({path.resolve() for path in self.options.paths})
+        return tuple(p for p in found if not any(p != q and p.is_relative_to(q) for q in found))
+
+    def probe(self) -> Probe:
+        tree = self._tree()
+        with FirstLook(tree) as look:
+            return Probe(version="", size=look.size, details={"paths": [str(root) for root in tree.roots]})
+
+    @contextmanager
+    def capture(self, reporter: Reporter) -> Iterator[Capture]:
+        tree = self._tree()
+        moment = clock.now()
+        with FirstLook(tree) as look:
+            part = Part(PartInfo(PART, "tar"), lambda: cast(BinaryIO, TarStream(tree)), look.size, tree)
+            yield Capture(moment, [part], lambda: _facts(look, reporter))
+
+    def restore(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
+    ) -> Restored:
+        target = Target.read(wanted.target)
+        told = target.owner or self.options.owner, target.mode or self.options.mode
+        part = parts.get(PART) or next(iter(parts.values()))
+        if target.at:
+            there = There(open_place(target.at), self.options.run_as)
+            roots = [str(root) for root in self.roots]
+            directory = str(target.directory) if target.directory else None
+            return Return(there, point, part, wanted, reporter, roots, directory, *told).run()
+        return Restore(point, part, wanted, reporter, target.directory, *told, self.roots).run()
+
+    def rehearse(
+        self,
+        point: RestorePoint,
+        parts: Mapping[str, PartReader],
+        wanted: Wanted,
+        into: str | None,
+        reporter: Reporter,
+    ) -> Rehearsed:
+        return _throwaway.rehearse(
+            self, point, parts, wanted, into, reporter, lambda place: {"directory": place / "restored"}
+        )
+
+    def lying_beside(self) -> Sequence[_beside.Beside]:
+        return _beside.lying(self.roots)
+
+    def swap(self, name: str) -> str:
+        return str(_beside.swap(Path(name)) or "")
+
+    def undo(self, name: str) -> str:
+        return str(_beside.undo(Path(name)) or "")
+
+    def finish(self, name: str) -> Sequence[str]:
+        return _beside.finish(Path(name))
+
+    def missing(self, values: Iterable[str], where: str = "", *, beside: bool = False) -> Iterator[str]:
+        """Values are paths below one of the service's directories, or below `where` in it."""
+        waiting = {b.of: b.path for b in _beside.lying(self.roots) if beside and b.state == _beside.RESTORED}
+        below = [waiting.get(str(root), root) / where.strip("/") for root in self.roots]
+        return (value for value in values if not any(_lies_below(directory, value) for directory in below))
+
+    def _tree(self) -> Tree:
+        roots = self.roots
+        return Tree(roots, excluder(roots, self.options.exclude))
+
+
+def _lies_below(directory: Path, value: str) -> bool:
+    """Whether there is something of this name: never the directory itself, and never something outside of it."""
+    path = os.path.normpath(value.lstrip("/"))
+    return path != "." and Path(path).parts[0] != ".." and os.path.lexists(directory / path)
+
+
+def _facts(look: FirstLook, reporter: Reporter) -> dict[str, Any]:
+    """Asked when all has been read: whatever is not as it was before is named."""
+    facts, changed = look.compare()
+    tell_changed(changed, reporter)
+    return {"trees": facts}

@@ -1,0 +1,111 @@
+"""What a tar stream holds, measured as it passes.
+
+Two programs list one directory in two orders, and which of a file's names comes first is chance. So the digests are
+sums: of all names, and of all contents with their times. Equal trees give equal sums, in whatever order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+from haechi.sources._base import Comparison
+from haechi.sources._files.tarball import ENDING, GLOBAL, Member, Members, padding
+
+_MODULUS = 1 << 256
+
+Keep = Callable[[Member], bool]
+
+
+class Tally:
+    """One directory or file in figures."""
+
+    def __init__(self) -> None:
+        self.files = self.directories = self.others = self.size = 0
+        self._names = self._contents = 0
+
+    def name(self, member: Member, below: bytes) -> None:
+        kind = member.kind
+        self.files += kind == "f"
+        self.directories += kind == "d"
+        self.others += kind in "lo"
+        target = member.link if kind == "l" else b""
+        self._names = _add(self._names, hashlib.sha256(b"%s\0%s\0%s" % (kind.encode(), below, target)))
+
+    def content(self, member: Member, digest: bytes) -> None:
+        self.size += member.size
+        told = b"%d %d " % (member.size, member.mtime)
+        self._contents = _add(self._contents, hashlib.sha256(told + digest))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {
+            "files": self.files,
+            "directories": self.directories,
+            "others": self.others,
+            "size": self.size,
+            "names": f"{self._names:064x}",
+            "contents": f"{self._contents:064x}",
+        }
+
+
+class Tallies:
+    """One tally for each root, by the name with which its members begin."""
+
+    def __init__(self, names: Mapping[str, bytes]):
+        self._names = names
+        self.of = {root: Tally() for root in names}
+
+    def find(self, name: bytes) -> tuple[str, bytes] | None:
+        """In which root this member lies, and where below it."""
+        for root, begin in self._names.items():
+            if name == begin:
+                return root, b""
+            if name.startswith(begin + b"/"):
+                return root, name[len(begin) + 1 :]
+        return None
+
+    @property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        return {root: tally.facts for root, tally in self.of.items()}
+
+
+def passing(
+    stream: BinaryIO, tallies: Tallies, keep: Keep, *, plain: bool = False, end: bool = True
+) -> Iterator[bytes]:
+    """The same stream with only what is kept of it, counted. Ends only where the stream was whole."""
+    members = Members(stream)
+    for member in members:
+        if member.type == GLOBAL:
+            if not plain:
+                yield member.raw + b"".join(members.content()) + padding(member.size)
+            continue
+        found = tallies.find(member.name)
+        if found is None or not keep(member):
+            continue
+        root, below = found
+        tally = tallies.of[root]
+        tally.name(member, below)
+        yield member.plain if plain else member.raw
+        if member.is_file:
+            digest = hashlib.sha256()
+            for piece in members.content():
+                digest.update(piece)
+                yield piece
+            yield padding(member.size)
+            tally.content(member, digest.digest())
+    if end:
+        yield ENDING
+
+
+def comparisons(root: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[Comparison]:
+    """What came back, held against what was counted. Of a tree that was read as files, the numbers are known."""
+    keys = found.keys() if "contents" in expected else ("files", "directories", "others")
+    if expected.get("changed") and "contents" not in expected:
+        return []
+    return [Comparison(f"{root}: {key}", expected[key], found[key]) for key in keys if key in expected]
+
+
+def _add(total: int, digest: Any) -> int:
+    return int((total + int.from_bytes(digest.digest(), "big")) % _MODULUS)
