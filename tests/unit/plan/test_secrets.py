@@ -6,21 +6,13 @@ import json
 import tomllib
 import traceback
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from pydantic import BaseModel
 
-from haechi import plugins
-from haechi.credentials import SecretSource
 from haechi.errors import PlanMistake
-from haechi.plan import kinds, show
-from haechi.plan.complaints import _model_in
+from haechi.plan import show
 from haechi.plan.load import loads
 from haechi.plan.model import Plan
-from haechi.plan.people import Notify
-from haechi.plan.recovery import Server
-from haechi.plan.sections import Archive, Vault
 
 SECRET = "hunter2-planted"
 
@@ -164,42 +156,3 @@ def test_no_mistake_holds_it() -> None:
             shown.append("".join(traceback.format_exception(problem)))
             assert not [text for text in shown if SECRET in text]
     assert seen > 80
-
-
-def secret_fields(model: type[BaseModel], path: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        where = f"{path}{field.alias or name}"
-        annotations: list[Any] = [field.annotation, *field.metadata]
-        if "SecretSource" in str(field.annotation):
-            yield where
-        inside = _model_in(annotations)
-        if inside is not None and inside.__name__ != "Origin":
-            yield from secret_fields(inside, f"{where}.")
-
-
-def test_every_field_of_a_secrets_type_is_planted() -> None:
-    """A new one must be added to the plan above."""
-    planted = {
-        "journal", "key", "access_key", "secret_key", "session_token", "encrypt.gpg", "encrypt.identity",
-        "url", "password", "mail.password", "hooks.after_backup.http",
-        "env",
-    }  # fmt: skip
-    same_as_planted = {f"hooks.{hook}.http" for hook in _hooks()} | {"freeze.http", "thaw.http"}
-    models = [Vault, Archive, Notify, Server, *(kinds.source_options(k) for k in kinds.source_kinds())]
-    stores = [kind for kind in plugins.names("haechi.stores") if kind not in ("wrappers", "rclone", "rest")]
-    models += [plugins.load("haechi.stores", kind).Options for kind in stores]
-    for model in models:
-        assert model
-        assert set(secret_fields(model)) <= planted | same_as_planted, model
-
-
-def _hooks() -> set[str]:
-    from haechi.plan.steps import Hooks
-
-    return set(Hooks.model_fields)
-
-
-@pytest.mark.parametrize("model", [Vault, Notify])
-def test_the_search_for_secret_fields_finds_them(model: type[BaseModel]) -> None:
-    assert set(secret_fields(model)) & {"key", "mail.password"}
-    assert SecretSource.literal("x").fetch().reveal() == "x"
