@@ -21,7 +21,7 @@ from haechi.model import Outcome, PartInfo, Proof, ProofState, RestorePoint
 from haechi.operations import hooks, retain
 from haechi.operations.carrying import Counted, carry
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import Destination, Intake, TakesSeveral, TakesTrees
+from haechi.operations.destination import Destination, Intake, TakesEntries, TakesSeveral, TakesTrees
 from haechi.operations.service import Service
 from haechi.sources._base import Capture, Part
 
@@ -199,13 +199,17 @@ def _carry_all(
 def _carry_one(
     part: Part, intakes: Mapping[str, Intake], reporter: Reporter, step: Step
 ) -> tuple[int, dict[str, HaechiError]]:
-    """A tree as a tree to those who take it so, and as a stream to the others."""
+    """A tree as a tree to those who take it so, entries as entries, and a stream to the others."""
     size, lost = 0, dict[str, HaechiError]()
-    growing = {name: i for name, i in intakes.items() if part.tree and isinstance(i, TakesTrees)}
-    for name, intake in growing.items():
-        assert part.tree
+    growing = []
+    for name, intake in intakes.items():
         try:
-            size = intake.tree(part.info, part.tree, reporter)
+            if part.tree and isinstance(intake, TakesTrees):
+                growing.append(name)
+                size = intake.tree(part.info, part.tree, reporter)
+            elif part.entries and isinstance(intake, TakesEntries):
+                growing.append(name)
+                size = intake.entries(part.info, part, reporter)
         except HaechiError as problem:
             lost[name] = problem
     streaming = {name: intake for name, intake in intakes.items() if name not in growing}

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from haechi.events import Reporter
 from haechi.model import Copy, PartInfo, RestorePoint
 from haechi.retention import Decision
-from haechi.sources._base import Tree, Unfold
+from haechi.sources._base import Kept, Part, Tree, Unfold
 
 
 class Intake(Protocol):
@@ -48,6 +48,22 @@ class GivesTrees(Protocol):
 
     def unfolder(self, point: RestorePoint, part: str, reporter: Reporter) -> Unfold | None:
         """As `PartReader.unfold`; None for a part that is kept as a stream."""
+
+
+@runtime_checkable
+class TakesEntries(Protocol):
+    """An ability of intakes: entries are kept one by one, and what has not changed is not read again."""
+
+    def entries(self, info: PartInfo, part: Part, reporter: Reporter) -> int:
+        """Take all of this part's entries; how many bytes they hold."""
+
+
+@runtime_checkable
+class GivesEntries(Protocol):
+    """An ability of destinations: what was kept entry by entry comes back so."""
+
+    def entries(self, point: RestorePoint, part: str) -> Callable[[], Iterator[Kept]] | None:
+        """As `PartReader.entries`; None for a part that is kept otherwise."""
 
 
 class Destination(Protocol):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
 from haechi.events import Reporter
 from haechi.model import RestorePoint
-from haechi.operations.destination import Destination, GivesTrees, Intake
+from haechi.operations.destination import Destination, GivesEntries, GivesTrees, Intake
 from haechi.retention import Decision
-from haechi.sources._base import Unfold
+from haechi.sources._base import Kept, Unfold
 
 
 class Later:
@@ -46,6 +46,11 @@ class Later:
         """None, too, where the real one keeps no trees."""
         real = self.real
         return real.unfolder(point, part, reporter) if isinstance(real, GivesTrees) else None
+
+    def entries(self, point: RestorePoint, part: str) -> Callable[[], Iterator[Kept]] | None:
+        """None, too, where the real one keeps no entries."""
+        real = self.real
+        return real.entries(point, part) if isinstance(real, GivesEntries) else None
 
     def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
         return self.real.verify(point, depth, reporter)

@@ -18,7 +18,7 @@ from haechi.model import Outcome, Proof, ProofState, RestorePoint
 from haechi.operations import hooks, locate
 from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import Destination, GivesTrees
+from haechi.operations.destination import Destination, GivesEntries, GivesTrees
 from haechi.operations.service import Service
 from haechi.sources._base import PartReader, Restored, Wanted
 
@@ -106,11 +106,13 @@ def execute(planned: RestorePlan, desk: Desk, reporter: Reporter) -> Brought:
 def readers(point: RestorePoint, source: Destination, reporter: Reporter) -> dict[str, PartReader]:
     """The point's parts as its copy there gives them."""
     trees = source if isinstance(source, GivesTrees) else None
+    entries = source if isinstance(source, GivesEntries) else None
     return {
         part.name: PartReader(
             part,
             partial(source.open_part, point, part.name),
             trees.unfolder(point, part.name, reporter) if trees and part.form == "tar" else None,
+            entries.entries(point, part.name) if entries and part.form == "tar" else None,
         )
         for part in point.parts
     }

@@ -37,12 +37,12 @@ class Signer:
         `payload` is the body's SHA-256, which the server holds the body to."""
         moment = f"{clock.now():%Y%m%dT%H%M%SZ}"
         signed = {"host": self.host, "x-amz-content-sha256": payload, "x-amz-date": moment}
-        signed |= {name.lower(): " ".join(value.split()) for name, value in headers.items()}
+        signed |= {name.lower(): value for name, value in headers.items()}
         if self.token:
             signed["x-amz-security-token"] = self.token.reveal()
         names = sorted(signed)
         listed = ";".join(names)
-        lines = "".join(f"{name}:{signed[name]}\n" for name in names)
+        lines = "".join(f"{name}:{' '.join(signed[name].split())}\n" for name in names)
         request = "\n".join([method, path, query, lines, listed, payload])
         scope = f"{moment[:8]}/{self.region}/s3/aws4_request"
         digest = hashlib.sha256(request.encode("utf-8", "surrogateescape")).hexdigest()

@@ -30,6 +30,7 @@ from haechi.errors import (
     UsageMistake,
 )
 from haechi.i18n import _
+from haechi.stores._ahead import ahead
 from haechi.stores._base import Buffer, Entry
 from haechi.stores._clouds import driver, parse
 from haechi.stores._keys import already_there, checked, checked_prefix, not_there
@@ -65,6 +66,11 @@ class Options(StoreOptions):
     path_style: bool = Field(default=True, description="The bucket in the path; false: in the host's name.")
     ca_file: Path | None = Field(default=None, description="Certificate of a private authority.")
     checksum: bool = Field(default=True, description="Send a SHA-256 with each S3 upload.")
+    storage_class: str | None = Field(
+        default=None,
+        description="Storage class of what is written, such as STANDARD_IA; else the bucket's own. "
+        "It must be one that can be read at once.",
+    )
     part_size: ByteSize = Field(
         default=ByteSize(32 << 20), description="Parts of a streamed object; S3 takes 10,000 of them."
     )
@@ -87,7 +93,14 @@ def build(url: str, options: Options) -> Objects:
         ) from None
     shown = f"{scheme}://{bucket}" + (f"/{prefix}" if prefix else "")
     versions = (lambda: versions_of(bucket, prefix, options)) if scheme == "s3" else None
-    return Objects(shown, quick, patient, part_size=int(options.part_size), versions=versions)
+    return Objects(
+        shown,
+        quick,
+        patient,
+        part_size=int(options.part_size),
+        storage_class=options.storage_class,
+        versions=versions,
+    )
 
 
 class Objects:
@@ -100,6 +113,7 @@ class Objects:
         patient: Any,
         *,
         part_size: int = 32 << 20,
+        storage_class: str | None = None,
         versions: Callable[[], S3Versions | None] | None = None,
     ):
         self.url = url
@@ -107,6 +121,7 @@ class Objects:
         self._quick = quick
         self._patient = patient
         self._part_size = part_size
+        self._attributes: Any = {"Storage-Class": storage_class} if storage_class else None
         self._conditional = True
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
@@ -147,11 +162,11 @@ class Objects:
             if not replace:
                 self._demand_free(key)
             with self._explained(key):
-                obstore.put(self._quick, key, data, use_multipart=False)
+                obstore.put(self._quick, key, data, use_multipart=False, attributes=self._attributes)
             return
         try:
             with self._explained(key):
-                obstore.put(self._quick, key, data, mode="create")
+                obstore.put(self._quick, key, data, mode="create", attributes=self._attributes)
         except HaechiError as problem:
             if not isinstance(problem.__cause__, NotSupportedError) and _status(problem.detail) != 501:
                 raise
@@ -172,6 +187,7 @@ class Objects:
                 use_multipart=True,
                 chunk_size=self._part_size,
                 max_concurrency=_PARTS_AT_ONCE,
+                attributes=self._attributes,
             )
 
     def delete(self, key: str) -> None:
@@ -204,8 +220,15 @@ class Objects:
     def duplicate(self, key: str, new: str) -> None:
         import obstore
 
+        if self._attributes:  # a copy made there would fall back to the bucket's own class
+            self.put(checked(new), ahead(self._pieces(key, self.stat(key).size)), replace=True)
+            return
         with self._explained(checked(key)):
             obstore.copy(self._quick, key, checked(new))
+
+    def _pieces(self, key: str, size: int) -> Iterator[Buffer]:
+        for start in range(0, size, self._part_size):
+            yield self.get(key, start, min(self._part_size, size - start))
 
     def close(self) -> None:
         """The driver holds nothing that needs closing."""

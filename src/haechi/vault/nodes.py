@@ -186,7 +186,7 @@ def decode(found: Mapping[str, Any]) -> Node:
         size=found.get("size", 0),
         links=found.get("links", 0),
         linktarget=target,
-        xattrs=_xattrs(found.get("extended_attributes")),
+        xattrs=xattrs_of(found),
         generic=found.get("generic_attributes") or {},
         device=found.get("device", 0),
         content=None if content is None else tuple(content),
@@ -222,8 +222,10 @@ def _xattr(name: str, value: bytes) -> str:
     return f'{{"name":{gojson.string(name)},"value":"{binascii.b2a_base64(value, newline=False).decode()}"}}'
 
 
-def _xattrs(found: Any) -> tuple[tuple[str, bytes], ...]:
-    return tuple((pair["name"], base64.b64decode(pair.get("value") or "")) for pair in found or ())
+def xattrs_of(found: Mapping[str, Any]) -> tuple[tuple[str, bytes], ...]:
+    """The extended attributes of a node's parsed JSON."""
+    pairs = found.get("extended_attributes") or ()
+    return tuple((pair["name"], base64.b64decode(pair.get("value") or "")) for pair in pairs)
 
 
 def _any(value: Any) -> str:

@@ -137,7 +137,11 @@ class Vault:
         node = self.node(snapshot, path)
         if node.type != "file":
             raise NotThere(_("“{path}” is not a file in this restore point.").format(path=path))
-        return cast(BinaryIO, StoredFile(self._blobs, node.content or ()))
+        return self.open_node(node)
+
+    def open_node(self, node: Node) -> BinaryIO:
+        """The same over a file's node."""
+        return cast(BinaryIO, StoredFile(self.blobs, node.content or ()))
 
     def read_file(self, snapshot: Snapshot, path: str) -> bytes:
         """A small file, whole."""

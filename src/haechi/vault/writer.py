@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from haechi.errors import NotThere, SourceChanged, UsageMistake
 from haechi.events import SILENT, Reporter
 from haechi.i18n import _
 from haechi.vault import capture, chunking, gojson, nodes, snapshots, trees
+from haechi.vault.entries import Entry, EntryWalk
 from haechi.vault.folders import Folder
 from haechi.vault.ingest import Ingest
 from haechi.vault.locking import Lock
@@ -122,6 +123,29 @@ class Writer:
             self.bytes_read += report.bytes_read
             self._parent = parent.id if parent is not None else self._parent
             self._root.folder(trees.parts_of(at), node).encoded.update(entries)
+        return report
+
+    def entries(
+        self,
+        entries: Iterable[Entry],
+        *,
+        at: str,
+        parent: Snapshot | None = None,
+        at_once: int = 8,
+        reporter: Reporter | None = None,
+    ) -> TreeReport:
+        """Things of a source's own, directory by directory, as what lies at `at`.
+
+        Those that `parent` holds at the same path with the same fingerprint, size and time are not read again.
+        """
+        report = TreeReport()
+        below = self._subtree(parent, at) if parent is not None else None
+        with (reporter or self._reporter).step(at.rsplit("/", 1)[-1]) as step:
+            taken = EntryWalk(self._ingest, self._load_tree, report, step, at_once).take(entries, below)
+        with self._guard:
+            self.bytes_read += report.bytes_read
+            self._parent = parent.id if parent is not None else self._parent
+            self._root.folder(trees.parts_of(at), None).encoded.update(taken)
         return report
 
     def commit(

@@ -56,7 +56,7 @@ class Retrying:
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """A listing that broke off begins again and passes over what it has given already."""
         given: set[str] = set()
-        pauses = _Pauses(self.attempts, self.patience)
+        pauses = Pauses(self.attempts, self.patience)
         while True:
             try:
                 for entry in self.store.list(prefix):
@@ -78,7 +78,7 @@ class Retrying:
         self.store.close()
 
     def _try(self, call: Callable[[], T]) -> T:
-        pauses = _Pauses(self.attempts, self.patience)
+        pauses = Pauses(self.attempts, self.patience)
         while True:
             try:
                 return call()
@@ -91,7 +91,7 @@ class Retrying:
         return self._try(lambda: self.store.get(key)) == ours
 
 
-class _Pauses:
+class Pauses:
     """Twice as long each time and never the same for two clients, until attempts or patience run out."""
 
     def __init__(self, attempts: int, patience: float):

@@ -1,0 +1,1 @@
+"""How buckets are listed, read, kept and brought back."""

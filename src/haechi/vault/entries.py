@@ -1,0 +1,321 @@
+"""Very many things that lie in no file system, such as the objects of a bucket, as a directory tree.
+
+Only the directories along the present path are in memory, and a window of what is being read. What the parent
+snapshot knows by the same fingerprint, size and time is not read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+from haechi.attributes import group_name, user_name
+from haechi.errors import SourceChanged, UsageMistake
+from haechi.events import Step
+from haechi.i18n import _
+from haechi.vault import chunking, gojson, nodes, trees
+from haechi.vault.ingest import Ingest
+from haechi.vault.nodes import Node
+from haechi.vault.treewalk import Found, TreeReport
+
+XATTR = "user.haechi."
+FINGERPRINT = XATTR + "fingerprint"
+_BATCH = 1 << 20  # bytes of small ones sealed in one go
+_BATCH_FILES = 128
+_WINDOW = 16  # for each that is read at once, so many may wait for their turn
+_LARGE_AT_ONCE = 2
+_TRIES = 3
+_NEVER = "1970-01-01T00:00:00Z"  # directories of keys have no time; a fixed one keeps their trees the same
+
+
+class Opened(Protocol):
+    @property
+    def size(self) -> int: ...
+    @property
+    def time(self) -> datetime: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def attributes(self) -> Mapping[str, str]: ...
+    @property
+    def stream(self) -> BinaryIO: ...
+
+
+class Entry(Protocol):
+    """See `sources/_base.py`, which this room does not know."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def time(self) -> datetime: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def open(self) -> Callable[[], Opened | None]: ...
+    @property
+    def give_up(self) -> Callable[[str], None]: ...
+
+
+@dataclass(slots=True)
+class _Level:
+    """A directory under way. `name` is empty for the topmost."""
+
+    name: str
+    known: Mapping[str, Found]
+    finished: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def claim(self, name: str) -> None:
+        """Out of order, a directory would take the place of its own first half."""
+        if name in self.taken:
+            raise UsageMistake(_("“{name}” was given twice.").format(name=name))
+        self.taken.add(name)
+
+
+_Waiting = tuple[
+    _Level, Future[Node | None] | None
+]  # a directory, and one of its files; or that it is complete
+
+
+class EntryWalk:
+    """Walks in one thread; entries are read and sealed in others."""
+
+    def __init__(
+        self, ingest: Ingest, load_tree: trees.LoadTree, report: TreeReport, step: Step, at_once: int = 8
+    ):
+        self._ingest = ingest
+        self._load_tree = load_tree
+        self._report = report
+        self._step = step
+        self._at_once = at_once
+        self._levels: list[_Level] = []
+        self._path: list[str] = []
+        self._waiting: deque[_Waiting] = deque()
+        self._above: dict[int, _Level] = {}
+        self._large = threading.Semaphore(_LARGE_AT_ONCE)
+        self._guard = threading.Lock()
+        self._batch: list[tuple[bytes, bytes]] = []
+        self._batch_size = 0
+
+    def take(self, entries: Iterable[Entry], parent: str | None) -> dict[str, str]:
+        """The encoded nodes at the top, by name, after all of them have been taken."""
+        top = _Level("", self._known(parent))
+        self._levels = [top]
+        pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="vault-entry")
+        try:
+            for entry in entries:
+                *directories, name = entry.path.split("/")
+                level = self._go_to(directories)
+                self._take(entry, name, level, pool)
+                self._settle(self._at_once * _WINDOW)
+            self._go_to([])
+            self._settle(0)
+            self._flush()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        return top.finished
+
+    def _go_to(self, directories: list[str]) -> _Level:
+        """Leave the directories that are complete, and enter the new ones."""
+        shared = 0
+        for one, other in zip(directories, self._path, strict=False):
+            if one != other:
+                break
+            shared += 1
+        while len(self._path) > shared:
+            self._waiting.append((self._levels.pop(), None))
+            self._path.pop()
+        for name in directories[shared:]:
+            above = self._levels[-1]
+            above.claim(name)
+            before = above.known.get(name)
+            level = _Level(name, self._known(before.get("subtree") if before else None))
+            self._above[id(level)] = above
+            self._levels.append(level)
+            self._path.append(name)
+        return self._levels[-1]
+
+    def _known(self, tree: str | None) -> dict[str, Found]:
+        if tree is None:
+            return {}
+        return {gojson.unquote(found["name"]): found for found in trees.parse(self._load_tree(tree))}
+
+    def _take(self, entry: Entry, name: str, level: _Level, pool: ThreadPoolExecutor) -> None:
+        level.claim(name)
+        before = level.known.get(name)
+        if before is not None and self._unchanged(entry, before):
+            self._report.files += 1
+            self._report.unchanged += 1
+            self._report.size += entry.size
+            self._step.advance(entry.size)
+            level.finished[name] = nodes.encode(nodes.decode(before))
+        else:
+            self._waiting.append((level, pool.submit(self._read, entry, name)))
+
+    def _unchanged(self, entry: Entry, before: Found) -> bool:
+        return (
+            bool(entry.fingerprint)
+            and before.get("type") == "file"
+            and before.get("size", 0) == entry.size
+            and before["mtime"] == gojson.time_from(entry.time)
+            and before.get("content") is not None
+            and _fingerprint(before) == entry.fingerprint
+            and self._ingest.has_all(before["content"])
+        )
+
+    def _settle(self, most: int) -> None:
+        """Take up what has come, in order: so a directory's end comes after all that lies in it."""
+        while self._waiting:
+            level, coming = self._waiting[0]
+            if coming is not None:
+                if len(self._waiting) <= most and not coming.done():
+                    return
+                node = coming.result()
+                if node is not None:
+                    level.finished[node.name] = nodes.encode(node)
+            else:
+                self._complete(level)
+            self._waiting.popleft()
+
+    def _complete(self, level: _Level) -> None:
+        above = self._above.pop(id(level))
+        if not level.finished:
+            return  # all that it was to hold has vanished
+        names = sorted(level.finished, key=trees.order)
+        subtree = self._ingest.tree(trees.encode(level.finished[name] for name in names))
+        above.finished[level.name] = nodes.encode(_directory(level.name, subtree))
+        self._report.directories += 1
+
+    # -- in other threads ------------------------------------------------------------------------------------
+
+    def _read(self, entry: Entry, name: str) -> Node | None:
+        """The entry as it is now; None when it is gone, or never stands still."""
+        reason = ""
+        for _attempt in range(_TRIES):
+            try:
+                opened = entry.open()
+                if opened is None:
+                    return None
+                with closing(opened.stream) as stream:
+                    content, size = self._contents(stream, opened.size)
+            except SourceChanged as problem:
+                reason = problem.message
+                continue
+            with self._guard:
+                self._report.files += 1
+                self._report.size += size
+                self._report.bytes_read += size
+            return _file(name, opened, content, size)
+        entry.give_up(reason)
+        return None
+
+    def _contents(self, stream: BinaryIO, expected: int) -> tuple[tuple[str, ...], int]:
+        if expected <= chunking.SMALLEST:
+            data = stream.read()
+            self._step.advance(len(data))
+            return (self._small(data),) if data else (), len(data)
+        with self._large:
+            chunks = self._ingest.chunks()
+            for chunk in chunking.by_content(stream, self._ingest.cut):
+                chunks.take(chunk)
+                self._step.advance(len(chunk))
+            return chunks.finish(), chunks.size
+
+    def _small(self, data: bytes) -> str:
+        blob = hashlib.sha256(data).digest()
+        if self._ingest.reserve(blob):
+            with self._guard:
+                self._batch.append((blob, data))
+                self._batch_size += len(data)
+                full = self._batch_size >= _BATCH or len(self._batch) >= _BATCH_FILES
+            if full:
+                self._flush()
+        return blob.hex()
+
+    def _flush(self) -> None:
+        with self._guard:
+            batch, self._batch, self._batch_size = self._batch, [], 0
+        if batch:
+            self._ingest.add(batch)
+
+
+@dataclass(frozen=True)
+class StoredEntry:
+    """One entry as it is kept; `node` is for the vault's own reader."""
+
+    path: str
+    node: Node
+
+    @property
+    def size(self) -> int:
+        return self.node.size
+
+    @property
+    def time(self) -> datetime:
+        return self.node.modified
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        return {
+            name.removeprefix(XATTR): value.decode("utf-8", "surrogateescape")
+            for name, value in self.node.xattrs
+            if name.startswith(XATTR) and name != FINGERPRINT
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        return dict(self.node.xattrs).get(FINGERPRINT, b"").decode("utf-8", "surrogateescape")
+
+
+def stored(load_tree: trees.LoadTree, tree: str) -> Iterator[StoredEntry]:
+    """What was kept below this tree, in its order."""
+    for path, node in trees.walk(load_tree, tree):
+        if node.type == "file":
+            yield StoredEntry(path.lstrip("/"), node)
+
+
+def _fingerprint(found: Found) -> str:
+    return dict(nodes.xattrs_of(found)).get(FINGERPRINT, b"").decode("utf-8", "surrogateescape")
+
+
+def _file(name: str, opened: Opened, content: tuple[str, ...], size: int) -> Node:
+    kept: list[tuple[str, bytes]] = [
+        (XATTR + key, value.encode("utf-8", "surrogateescape")) for key, value in opened.attributes.items()
+    ]
+    if opened.fingerprint:
+        kept.append((FINGERPRINT, opened.fingerprint.encode("utf-8", "surrogateescape")))
+    node = _owned(name, "file", 0o100600, gojson.time_from(opened.time))
+    node.size, node.links, node.content, node.xattrs = size, 1, content, tuple(sorted(kept))
+    return node
+
+
+def _directory(name: str, subtree: str) -> Node:
+    node = _owned(name, "dir", 0o40700, _NEVER)
+    node.subtree = subtree
+    return node
+
+
+def _owned(name: str, kind: str, mode: int, time: str) -> Node:
+    uid, gid = os.getuid(), os.getgid()
+    return Node(
+        name,
+        kind,
+        nodes.go_mode(mode),
+        time,
+        time,
+        time,
+        uid,
+        gid,
+        user_name(uid),
+        group_name(gid),
+    )
