@@ -137,11 +137,11 @@ class Etcd:
         room = restore.Room(place, self.options, beside.rstrip("/"), stamp)
         compared = restore.bring(room, part, point.facts, target, reporter)
         if target.directory:
-            where = room.beside
-            restore.settle(room, "new", where, str(Path(where).parent))
+            parent = str(Path(room.beside).parent)
+            where = restore.settle(room, "new", room.beside, parent, beside=False)
         else:
-            where = f"{room.beside}.haechi_{stamp}"
-            restore.settle(room, f"new/{exchange.MEMBER}", where, directory)
+            named = f"{room.beside}.haechi_{stamp}"
+            where = restore.settle(room, f"new/{exchange.MEMBER}", named, directory, beside=True)
         if wanted.in_place and not target.directory and all(c.equal for c in compared):
             self.swap(room.beside)
             where = room.beside

@@ -17,7 +17,7 @@ from haechi.sources._etcd.options import Options
 
 CTL = "etcdctl"
 UTL = "etcdutl"
-_ASK = 60.0
+_QUICK, _LONG = 5, 300  # seconds for an answer: to be there, and to look at everything
 
 # etcdctl writes snapshots to files only. Whatever happens, its file goes again; what a killed machine has left goes
 # with a later one.
@@ -49,7 +49,9 @@ class ByProgram:
     def count(self, revision: int) -> int | None:
         try:
             answer = self._ask(
-                "get", "", "--from-key", "--keys-only", "--limit=1", f"--rev={revision}", "--consistency=s"
+                *("get", "", "--from-key", "--keys-only", "--limit=1", "--consistency=s"),
+                f"--rev={revision}",
+                seconds=_LONG,
             )
         except HaechiError as problem:
             if member.is_compacted(problem.detail + problem.message):
@@ -59,7 +61,7 @@ class ByProgram:
 
     def digest(self, revision: int) -> tuple[int, int] | None:
         try:
-            (answer,) = self._ask("endpoint", "hashkv", f"--rev={revision}")
+            (answer,) = self._ask("endpoint", "hashkv", f"--rev={revision}", seconds=_LONG)
         except HaechiError as problem:
             if member.is_compacted(problem.detail + problem.message):
                 return None
@@ -82,12 +84,12 @@ class ByProgram:
         said = reason(problem.detail)
         return member.trouble(f"{self.endpoint} ({self._place.name})", said) or problem
 
-    def _ask(self, *words: str) -> Any:
+    def _ask(self, *words: str, seconds: int = _QUICK) -> Any:
         done = self._place.run(
-            [CTL, *words, "--write-out=json", "--command-timeout=30s"],
+            [CTL, *words, "--write-out=json", f"--command-timeout={seconds}s"],
             env=self.env(),
             user=self._options.run_as,
-            deadline=_ASK,
+            deadline=seconds + 30,
             check=False,
         )
         if done.status != 0:

@@ -17,7 +17,7 @@ from haechi.errors import HaechiError, ProgramMissing, ServerUnavailable
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.places._base import Place
-from haechi.process import Running
+from haechi.process import Completed, Running
 from haechi.sources._base import Comparison, PartReader
 from haechi.sources._etcd import facts
 from haechi.sources._etcd.checked import Checked
@@ -38,8 +38,10 @@ mkdir -p "$2" && cat >"$2/snapshot.db"
 """
 _SETTLE = r"""
 owner=$(stat -c %u:%g "$3" 2>/dev/null) && chown -R "$owner" "$1" 2>/dev/null
-[ ! -e "$2" ] || { echo "$2 is there already" >&2; exit 1; }
-mv "$1" "$2" && sync
+final=$2 number=2
+while [ -e "$final" ] && [ "$4" = beside ]; do final=$2-$number number=$((number + 1)); done
+[ ! -e "$final" ] || { echo "$final is there already" >&2; exit 1; }
+mv "$1" "$final" && sync && echo "$final"
 """
 # What the container's own member is told by its environment is not for this one.
 _SERVE = r"""
@@ -61,8 +63,8 @@ class Room:
     def under_way(self) -> str:
         return f"{self.beside}.under-way_{self.stamp}"
 
-    def run(self, *argv: str) -> None:
-        self.place.run(list(argv), user=self.options.run_as, deadline=_LONG)
+    def run(self, *argv: str) -> Completed:
+        return self.place.run(list(argv), user=self.options.run_as, deadline=_LONG)
 
 
 def bring(
@@ -95,12 +97,14 @@ def bring(
     return compared
 
 
-def settle(room: Room, what: str, final: str, like: str) -> None:
-    """What is proven gets its name, and the owner of what it lies beside."""
+def settle(room: Room, what: str, final: str, like: str, *, beside: bool) -> str:
+    """What is proven gets its name, and the owner of what it lies beside. `beside`, any name like it will do."""
+    how = "beside" if beside else "new"
     try:
-        room.run("sh", "-c", _SETTLE, "haechi", f"{room.under_way}/{what}", final, like)
+        done = room.run("sh", "-c", _SETTLE, "haechi", f"{room.under_way}/{what}", final, like, how)
     finally:
         _remove(room)
+    return done.stdout.decode().strip()
 
 
 def able(place: Place) -> bool:
