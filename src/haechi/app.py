@@ -6,10 +6,12 @@ is an error only for the service that needs it, and a vault that is away only fo
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from datetime import timedelta
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,10 +20,11 @@ from haechi import plugins
 from haechi.errors import NotThere
 from haechi.fileio import state_directory
 from haechi.i18n import _
+from haechi.model import RestorePoint
 from haechi.operations.desk import Desk
 from haechi.operations.hooks import Hook, Hooks
 from haechi.operations.later import Later
-from haechi.operations.service import PlanRecord, Service
+from haechi.operations.service import PlanRecord, Service, Stays
 from haechi.plan.load import load
 from haechi.plan.model import Plan
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from haechi.operations.destination import Destination
     from haechi.operations.doctor import Finding
     from haechi.operations.into_vault import VaultDestination
+    from haechi.operations.recovery_set import RecoverySet
     from haechi.stores._base import Store
     from haechi.vault.repository import Vault
 
@@ -74,15 +78,15 @@ class Home:
 
     # -- services -----------------------------------------------------------------------------------------
 
-    def service(self, name: str) -> Service:
-        """One service by its name in the plan."""
+    def service(self, name: str, deadline: timedelta | None = None) -> Service:
+        """One service by its name in the plan. `deadline` is that of the set that takes it."""
         if name not in self.plan.services:
             raise NotThere(
                 _("The plan has no service “{name}”.").format(name=name),
                 hint=_("It has: {names}").format(names=", ".join(self.plan.services) or "-"),
             )
         entry = self.plan.services[name]
-        source = self._source(name)
+        source = self._source(name, deadline)
         return Service(
             name=name,
             kind=entry.source,
@@ -94,13 +98,61 @@ class Home:
             tags=entry.tags,
             checks=entry.checks_as_data,
             hooks=self._hooks(name, source),
+            stays=self._stays(name),
         )
 
     def services(self, names: Sequence[str] | None = None) -> list[Service]:
         """These services, or all of them, in the plan's order."""
         return [self.service(name) for name in (names or self.plan.services)]
 
-    def _source(self, name: str) -> Any:
+    def _stays(self, name: str) -> Stays | None:
+        sets = [together for together, entry in self.plan.sets.items() if name in entry.of]
+        if not sets:
+            return None
+
+        def stays(points: Sequence[RestorePoint], where: str, reporter: Reporter) -> Mapping[str, str]:
+            from haechi.operations import recovery_set
+
+            return recovery_set.what_stays(
+                [partial(self.recovery_set, one) for one in sets], points, where, reporter
+            )
+
+        return stays
+
+    def recovery_set(self, name: str, *, taking: bool = False) -> RecoverySet:
+        """A set by its name in the plan. Its deadline is for taking it."""
+        from haechi.operations.recovery_set import RecoverySet, Reference
+        from haechi.sources._base import TakesStatements
+
+        if name not in self.plan.sets:
+            raise NotThere(
+                _("The plan has no set “{name}”.").format(name=name),
+                hint=_("It has: {names}").format(names=", ".join(self.plan.sets) or "-"),
+            )
+        entry = self.plan.sets[name]
+        members = tuple(self.service(member, entry.deadline if taking else None) for member in entry.of)
+        asked = next((m for m in members if isinstance(m.source, TakesStatements)), members[0])
+
+        def hooks(given: Sequence[Any]) -> tuple[Hook, ...]:
+            return tuple(self._hook(one, "local", asked.source, asked.kind) for one in given)
+
+        return RecoverySet(
+            name,
+            members,
+            self.zone,
+            keep=entry.keep,
+            freeze=hooks(entry.freeze),
+            thaw=hooks(entry.thaw),
+            references=tuple(
+                Reference(a.sql, a.of, a.exists_in, a.where, a.database, a.title) for a in entry.audit
+            ),
+            guardian=(
+                *(sys.executable, "-m", "haechi", "--plan", str(self.plan.path.absolute())),
+                *("set", "thaw", name, "--when-orphaned"),
+            ),
+        )
+
+    def _source(self, name: str, deadline: timedelta | None = None) -> Any:
         """The source with its place; its streams fit the files that the service's archives are to hold."""
         from haechi.archive.layout import Layout
         from haechi.places._limited import limited
@@ -111,8 +163,9 @@ class Home:
         layouts = [self.plan.layout(name, w) for w in entry.destinations if w.startswith("archive.")]
         forms = {form for layout in layouts if (form := Layout(layout, self.zone).ending.form)}
         place = open_place(entry.at)
-        if entry.deadline:
-            place = limited(place, entry.deadline.total_seconds())
+        for limit in (entry.deadline, deadline):
+            if limit:
+                place = limited(place, limit.total_seconds())
         options = kind.fitted(entry.options, forms) if hasattr(kind, "fitted") else entry.options
         return kind.build(name, options, place)
 
@@ -124,25 +177,27 @@ class Home:
                 f: getattr(entry.hooks, f) for f in type(entry.hooks).model_fields if f.startswith(moment)
             }
             return {
-                f.removeprefix(moment): tuple(self._hook(one, entry, source) for one in given)
+                f.removeprefix(moment): tuple(
+                    self._hook(one, entry.at, source, entry.source) for one in given
+                )
                 for f, given in fields.items()
                 if given
             }
 
         return Hooks(of("before_"), of("after_"), of("on_failure").get("", ()))
 
-    def _hook(self, said: Any, entry: Any, source: Any) -> Hook:
-        """One thing to be done, as the plan says it, beside a service."""
+    def _hook(self, said: Any, at: str, source: Any, kind: str) -> Hook:
+        """One thing to be done, as the plan says it; commands run where the service is."""
         from haechi.operations import acts
         from haechi.places._open import open_place
 
         act: acts.Act
         if said.run is not None:
-            act = acts.Command(said.run, open_place(said.at or entry.at))
+            act = acts.Command(said.run, open_place(said.at or at))
         elif said.http is not None:
             act = acts.Call(said.http, said.method.upper())
         elif said.sql is not None:
-            act = acts.Statement(said.sql, source, entry.source)
+            act = acts.Statement(said.sql, source, kind)
         elif said.stop:
             act = acts.Switch("stop", said.stop)
         else:

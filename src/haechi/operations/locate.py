@@ -63,7 +63,7 @@ def choose(points: Sequence[RestorePoint], which: str, zone: tzinfo) -> RestoreP
             ),
             hint=_("Type more of it: {ids}").format(ids=", ".join(p.id for p in matching[:5])),
         )
-    moment = _moment(which, zone)
+    moment = moment_of(which, zone)
     if moment is None:
         raise NotThere(
             _("There is no restore point “{which}”.").format(which=which),
@@ -84,7 +84,8 @@ def _has_copy(point: RestorePoint, which: str) -> bool:
     return any(copy.ref.startswith(which) or copy.ref.endswith("/" + which) for copy in point.copies)
 
 
-def _moment(text: str, zone: tzinfo) -> datetime | None:
+def moment_of(text: str, zone: tzinfo) -> datetime | None:
+    """A time as a person writes it; None if it is none."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

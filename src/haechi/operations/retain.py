@@ -6,7 +6,7 @@ What stays is decided by the one pure function of `haechi.retention`; here it is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from haechi import clock
 from haechi.errors import HaechiError
@@ -56,6 +56,9 @@ def plan(service: Service, desk: Desk, reporter: Reporter) -> list[RetentionPlan
             zone=service.zone,
             proven=_proven(desk, destination.name),
         )
+        if service.stays is not None and any(not d.stays for d in decisions):
+            reasons = service.stays(points, destination.name, reporter)
+            decisions = [_spared(decision, reasons) for decision in decisions]
         plans.append(RetentionPlan(service.name, destination, tuple(decisions)))
     return plans
 
@@ -112,6 +115,13 @@ def execute_all(plans: Sequence[RetentionPlan], desk: Desk, reporter: Reporter) 
     for destination in destinations.values():
         freed["bytes"] += destination.free_space(reporter)
     return freed
+
+
+def _spared(decision: Decision, reasons: Mapping[str, str]) -> Decision:
+    reason = reasons.get(decision.point.id)
+    if decision.stays or reason is None:
+        return decision
+    return replace(decision, stays=True, reasons=(reason,), rules=("set",))
 
 
 def _proven(desk: Desk, where: str) -> Callable[[RestorePoint], ProofState]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
 from haechi.errors import NotThere
+from haechi.events import Reporter
 from haechi.i18n import _
-from haechi.model import Keep, Promise
+from haechi.model import Keep, Promise, RestorePoint
 from haechi.operations.destination import Destination
 from haechi.operations.hooks import Hooks
 from haechi.sources._base import Source
+
+# Of the points of a service in one destination, those that stay whatever its own rules say: why, by their ids.
+Stays = Callable[[Sequence[RestorePoint], str, Reporter], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Service:
     tags: tuple[str, ...] = ()
     checks: Sequence[Mapping[str, Any]] = ()
     hooks: Hooks = field(default_factory=Hooks)
+    stays: Stays | None = None  # what sets keep of it
 
     def told(self, operation: str, run: str, point: str = "") -> dict[str, str]:
         """What hooks of this operation are told."""

@@ -1,11 +1,23 @@
 """The tables of a plan that concern coming back: sets, scenarios, guarded commands; and the hosts that work."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from haechi.credentials import SecretSource
-from haechi.plan.fields import Command, Duration, Hours, KeepRule, Names, OneOrMany, Promised, Section, When
+from haechi.i18n import _
+from haechi.plan.fields import (
+    Command,
+    Duration,
+    Hours,
+    KeepRule,
+    Names,
+    OneOrMany,
+    Promised,
+    Section,
+    When,
+    expected,
+)
 from haechi.plan.sections import Drilling, Named, Priority
 from haechi.plan.steps import Check, Many, Step
 
@@ -16,7 +28,18 @@ class Audit(Section):
     sql: str = Field(description="A query for the values, such as object keys.")
     of: str = Field(description="The service of the set that is asked.")
     exists_in: Names = Field(description="The services of the set in which each value must exist.")
+    where: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where in each of these: a column “db:schema.table.column”, a directory, a field.",
+    )
+    database: str = Field("", description="Where the query is asked, if that service has several databases.")
     title: str = Field("", description="What it shows, for people.")
+
+    @model_validator(mode="after")
+    def _where_it_is_looked_for(self) -> Self:
+        if not set(self.where) <= set(self.exists_in):
+            raise expected(_("in `where` only services that stand in `exists_in`"))
+        return self
 
 
 class Set(Named):
@@ -27,7 +50,7 @@ class Set(Named):
     backup: When | None = Field(None, description="When the set is taken as one.")
     keep: KeepRule | None = Field(None, description="How long its points stay.")
     freeze: Many = Field((), description="Done first, so that nothing is written meanwhile.")
-    thaw: Many = Field((), description="Done last, in any case.")
+    thaw: Many = Field((), description="Done last, in any case: it may be done twice.")
     audit: tuple[Audit, ...] = Field((), description="References between its services that must hold.")
     deadline: Duration | None = Field(None, description="How long it may take.")
 

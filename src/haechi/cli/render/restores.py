@@ -90,7 +90,7 @@ def plan_as_data(planned: RestorePlan) -> dict[str, object]:
 
 def brought(done: Brought, swapped: Mapping[str, str]) -> RenderableType:
     """What came back, whether it is what was saved, and the next step."""
-    lines: list[RenderableType] = [_verdict(done)]
+    lines: list[RenderableType] = [verdict(done)]
     different = [c for c in done.restored.comparisons if not c.equal]
     if different:
         made = table(_("what"), _("saved"), _("came back"))
@@ -161,7 +161,7 @@ def undone(moved: Mapping[str, str]) -> str:
     )
 
 
-def _verdict(done: Brought) -> Text:
+def verdict(done: Brought) -> Text:
     took = amounts.duration(done.seconds)
     count = len(done.restored.comparisons)
     if not done.point.facts and count:
