@@ -1,6 +1,7 @@
 """The first two files of a vault: its key file, then its config. From the second on it is there.
 
-Whoever is killed between the two leaves a key file alone. The next run with the same secret takes it up.
+Whoever is killed between the two leaves a key file alone. The next run with the same secret takes it up. Where a
+store cannot write a file whole or not at all, half a config may be left as well; it is made anew.
 """
 
 from __future__ import annotations
@@ -20,10 +21,7 @@ def create(store: Store, secret: Secret, version: int) -> tuple[str, SealingKey,
     """The key file's id, the master key and the config of a new vault. Raises AlreadyThere if there is one; and
     WrongKey or Damaged if there is a part of one, but none that this secret could finish."""
     if config.exists(store):
-        raise AlreadyThere(
-            _("There is a vault at {store} already.").format(store=store.url),
-            hint=_("Use it with its key, or choose an empty place for a new one."),
-        )
+        _remove_half_a_config(store, secret)
     begun = _begun(store, secret)
     key = begun[1] if begun else SealingKey.generate()
     settings = Config.generate(version)
@@ -42,6 +40,36 @@ def create(store: Store, secret: Secret, version: int) -> tuple[str, SealingKey,
 def is_unborn(store: Store) -> bool:
     """Nothing was ever kept there: at most the first two files of a vault lie there."""
     return not any(True for kind in ("data/", "index/", "snapshots/") for _entry in store.list(kind))
+
+
+def _remove_half_a_config(store: Store, secret: Secret) -> None:
+    """Raises AlreadyThere unless it is broken, and Damaged if anybody else could still want something of it."""
+    there = AlreadyThere(
+        _("There is a vault at {store} already.").format(store=store.url),
+        hint=_("Use it with its key, or choose an empty place for a new one."),
+    )
+    if not is_unborn(store):
+        raise there
+    try:
+        keys.unlock(store, secret)[1].open(store.get(config.NAME))
+    except Damaged:
+        pass
+    except (WrongKey, NotThere):
+        raise there from None
+    else:
+        raise there
+    # Nothing is kept there; but a vault that others have opened once was whole then, and they may be at work.
+    if any(True for _entry in store.list("locks/")) or not keys.opens_every(store, secret):
+        raise Damaged(
+            _(
+                "The config of the vault at {store} is broken, and other keys or programs use that vault."
+            ).format(store=store.url),
+            hint=_(
+                "Restore the file “config” from another copy of the vault; or, if nobody needs it, remove all that "
+                "is there, then run the same command again."
+            ),
+        )
+    store.delete(config.NAME)
 
 
 def _begun(store: Store, secret: Secret) -> tuple[str, SealingKey] | None:

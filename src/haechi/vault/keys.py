@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from haechi import clock
 from haechi.attributes import this_user
 from haechi.credentials import Secret
-from haechi.errors import Damaged, NotThere, UsageMistake, WrongKey
+from haechi.errors import Damaged, HaechiError, NotThere, UsageMistake, WrongKey
 from haechi.i18n import _, plural
 from haechi.stores._base import Store
 from haechi.vault import gojson
@@ -73,6 +73,12 @@ def unlock(store: Store, secret: Secret) -> tuple[str, SealingKey]:
     raise WrongKey(
         _("No key of the vault at {store} opens with this one.").format(store=store.url), hint=hint
     )
+
+
+def opens_every(store: Store, secret: Secret) -> bool:
+    """Whether nobody else can have a key here: all there are open with this passphrase."""
+    with closing(_attempts(store, _names(store), secret)) as attempts:
+        return not any(isinstance(attempt.exception(), HaechiError) for _name, attempt in attempts)
 
 
 def add(store: Store, master: SealingKey, secret: Secret) -> KeyFile:

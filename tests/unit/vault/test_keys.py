@@ -77,6 +77,39 @@ def test_a_vault_whose_making_broke_off_is_not_finished_with_another_key(
     assert Vault.open(store, secret).key.encrypt == vault.key.encrypt
 
 
+@pytest.mark.parametrize("left", [0, 1, 31, 100])
+def test_half_a_config_is_made_anew(store: Local, secret: Secret, left: int) -> None:
+    old = Vault.create(store, secret)
+    store.put("config", store.get("config")[:left], replace=True)
+    with pytest.raises(Damaged):
+        Vault.open(store, secret)
+    with pytest.raises(AlreadyThere):
+        Vault.create(store, Secret("other"))
+    Vault.create(store, secret)
+    new = Vault.open(store, secret)
+    assert (new.id != old.id, new.key.encrypt == old.key.encrypt) == (True, True)
+    keep(new, {"/a": b"x"})
+    assert len(keys.every(store)) == 1
+
+
+@pytest.mark.parametrize("what", ["points", "packs", "another's key", "a key nobody can read", "a lock"])
+def test_half_a_config_of_a_vault_in_use_stays(vault: Vault, store: Local, secret: Secret, what: str) -> None:
+    if what in ("points", "packs"):
+        keep(vault, {"/a": b"x"})
+        for entry in [*store.list("snapshots/"), *store.list("index/")] if what == "packs" else []:
+            store.delete(entry.key)
+    elif what == "another's key":
+        keys.add(store, vault.key, Secret("another's"))
+    else:
+        store.put(f"{'locks' if what == 'a lock' else 'keys'}/{'0' * 64}", b"{}")
+    store.put("config", store.get("config")[:40], replace=True)
+    before = {entry.key: store.get(entry.key) for entry in store.list()}
+    with pytest.raises(AlreadyThere if what in ("points", "packs") else Damaged) as problem:
+        Vault.create(store, secret)
+    assert problem.value.hint
+    assert {entry.key: store.get(entry.key) for entry in store.list()} == before
+
+
 def test_of_two_who_make_a_vault_at_once_one_wins_and_it_opens(secret: Secret) -> None:
     class Slow(MemoryStore):
         """Between the first one's key file and its config, a second one comes and is done."""
