@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO, cast
 
 from haechi.errors import AccessRefused, HaechiError, ProgramMissing
@@ -174,9 +176,19 @@ def write(
     def wanted(member: Member) -> bool:
         return any(member.name == name or member.name.startswith(name + b"/") for name in keep)
 
-    pieces = Pieces(passing(stream, tallies, wanted, plain=not tar.is_gnu))
-    argv = tar.writing(base)
-    with there.place.start(argv, stdin=cast(BinaryIO, pieces), env=ENGLISH, user=there.user) as running:
+    if tar.is_gnu:
+        _feed(there, tar, base, passing(stream, tallies, wanted))
+        return
+    with tempfile.TemporaryFile(prefix="haechi-") as directories:
+        _feed(there, tar, base, passing(stream, tallies, wanted, plain=directories))
+        # It gave a directory its time and mode before it filled it: they are given once more.
+        directories.seek(0)
+        _feed(there, tar, base, chain(iter(lambda: directories.read(1 << 20), b""), [ENDING]))
+
+
+def _feed(there: There, tar: Tar, base: str, pieces: Iterator[bytes]) -> None:
+    stream = cast(BinaryIO, Pieces(pieces))
+    with there.place.start(tar.writing(base), stdin=stream, env=ENGLISH, user=there.user) as running:
         while running.stdout.read(1 << 16):
             pass
         running.check()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from haechi.sources._base import Comparison
 from haechi.sources._files.tarball import ENDING, GLOBAL, Member, Members, padding
@@ -72,13 +72,16 @@ class Tallies:
 
 
 def passing(
-    stream: BinaryIO, tallies: Tallies, keep: Keep, *, plain: bool = False, end: bool = True
+    stream: BinaryIO, tallies: Tallies, keep: Keep, *, plain: IO[bytes] | None = None, end: bool = True
 ) -> Iterator[bytes]:
-    """The same stream with only what is kept of it, counted. Ends only where the stream was whole."""
+    """The same stream with only what is kept of it, counted. Ends only where the stream was whole.
+
+    With `plain` it is for a tar that knows nothing of pax; the headers of directories are written there as well.
+    """
     members = Members(stream)
     for member in members:
         if member.type == GLOBAL:
-            if not plain:
+            if plain is None:
                 yield member.raw + b"".join(members.content()) + padding(member.size)
             continue
         found = tallies.find(member.name)
@@ -87,7 +90,10 @@ def passing(
         root, below = found
         tally = tallies.of[root]
         tally.name(member, below)
-        yield member.plain if plain else member.raw
+        header = member.raw if plain is None else member.plain
+        yield header
+        if plain is not None and member.kind == "d":
+            plain.write(header)
         if member.is_file:
             digest = hashlib.sha256()
             for piece in members.content():
