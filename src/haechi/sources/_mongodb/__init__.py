@@ -1,0 +1,1 @@
+"""What the kind `mongodb` is made of."""
