@@ -6,6 +6,7 @@ import pytest
 
 from haechi.errors import PlanMistake
 from haechi.plan.load import loads
+from haechi.plan.model import Plan
 
 GOOD = """
 [plan]
@@ -19,9 +20,21 @@ to = "vault.main"
 """
 
 
+def plan(text: str) -> Plan:
+    return loads(text, environment={})
+
+
+def good(*added: str, to: str = "vault.main", head: str = "") -> str:
+    """The good plan with this added, to another place, or with more in its first table."""
+    text = GOOD.replace('to = "vault.main"', f'to = "{to}"').replace(
+        'name = "erp"', f'name = "erp"\n{head}', 1
+    )
+    return text + "".join(added)
+
+
 def mistakes(text: str) -> list[dict[str, object]]:
     with pytest.raises(PlanMistake) as caught:
-        loads(text, environment={})
+        plan(text)
     return list(caught.value.mistakes)
 
 
@@ -32,7 +45,7 @@ def only(text: str) -> dict[str, object]:
 
 
 def test_a_good_plan_has_none() -> None:
-    assert loads(GOOD, environment={}).services
+    assert plan(GOOD).services
 
 
 @pytest.mark.parametrize(
@@ -156,7 +169,7 @@ via = "pigeon"
         (15, "notify.n.via"),
     ]
     with pytest.raises(PlanMistake) as caught:
-        loads(text, environment={})
+        plan(text)
     assert len(caught.value.message.splitlines()) == 1 + len(found)
     assert "planted" not in caught.value.message
     assert caught.value.as_dict()["mistakes"] == found
@@ -187,15 +200,15 @@ def test_a_format_that_the_archive_cannot_hold() -> None:
     text = GOOD.replace('to = "vault.main"', 'to = ["vault.main", "archive.a"]')
     found = only(text + 'format = "custom"\n' + archive)
     assert (found["kind"], found["key"]) == ("layout", "service.erp.format")
-    assert loads(text + archive, environment={}).services  # what the plan leaves open is fitted
-    assert loads(text + archive.replace(".sql.gz", ".dump"), environment={}).services
+    assert plan(text + archive).services  # what the plan leaves open is fitted
+    assert plan(text + archive.replace(".sql.gz", ".dump")).services
 
 
 def test_names_that_are_alike_are_advised_against() -> None:
     archive = '[archive.a]\nurl = "/a"\nlayout = "{time}.sql.gz"\n'
     second = '[service.b]\nsource = "postgresql"\nto = "archive.a"\n'
-    plan = loads(GOOD.replace('"vault.main"\n', '"archive.a"\n') + archive + second, environment={})
-    assert [advice.key for advice in plan.advice if advice.kind == "alike"] == ["service.b"]
+    made = plan(good(archive, second, to="archive.a"))
+    assert [advice.key for advice in made.advice if advice.kind == "alike"] == ["service.b"]
 
 
 def test_a_korean_name_is_as_good_as_any() -> None:
@@ -210,18 +223,18 @@ def test_a_korean_name_is_as_good_as_any() -> None:
 def test_the_schedule_of_a_set_keeps_the_promises_of_its_services() -> None:
     text = GOOD + 'promise = { rpo = "25h" }\n[set.all]\nof = "erp"\n'
     assert only(text)["kind"] == "rpo"
-    assert loads(text + 'backup = "daily 02:00"\n', environment={}).schedules("erp")
+    assert plan(text + 'backup = "daily 02:00"\n').schedules("erp")
 
 
 def test_a_copy_of_the_defaults_goes_where_nothing_is_yet() -> None:
     text = GOOD + '[vault.b]\nurl = "/b"\nkey = "k"\n[defaults]\ncopy = ["vault.main", "vault.b"]\n'
-    assert loads(text, environment={}).services["erp"].everywhere == ("vault.main", "vault.b")
+    assert plan(text).services["erp"].everywhere == ("vault.main", "vault.b")
 
 
 def test_a_change_of_summer_time_breaks_no_promise() -> None:
-    text = GOOD.replace('name = "erp"', 'name = "erp"\ntimezone = "Europe/Berlin"')
-    plan = loads(text + 'promise = { rpo = "24h" }\nbackup = "daily 02:30"\n', environment={})
-    assert "rpo-tight" in [advice.kind for advice in plan.advice]
+    text = good(head='timezone = "Europe/Berlin"')
+    made = plan(text + 'promise = { rpo = "24h" }\nbackup = "daily 02:30"\n')
+    assert "rpo-tight" in [advice.kind for advice in made.advice]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +250,7 @@ def test_a_change_of_summer_time_breaks_no_promise() -> None:
 )
 def test_what_is_read_and_not_carried_out_yet_is_said_so(added: str, said: str) -> None:
     def told(text: str) -> str:
-        return "".join(str(one) for one in loads(text, environment={}).advice if one.kind == "not-yet")
+        return "".join(str(one) for one in plan(text).advice if one.kind == "not-yet")
 
     assert told(GOOD) == ""
     assert said in told(GOOD + added)
