@@ -7,10 +7,12 @@ import secrets
 import pytest
 
 from haechi.places._base import Place
+from haechi.places.compose import ComposePlace
 from haechi.places.docker import DockerPlace
 from haechi.places.local import LocalPlace
 from haechi.places.ssh import SshPlace
 from haechi.testing.place_contract import PlaceContract
+from tests.servers.compose import Project
 from tests.servers.docker import Docker
 from tests.servers.ssh import Sshd
 
@@ -21,7 +23,7 @@ class Large(PlaceContract):
     LARGE = 10 << 30
 
 
-@pytest.mark.parametrize("kind", ["local", "docker", "ssh"])
+@pytest.mark.parametrize("kind", ["local", "docker", "compose", "ssh"])
 def test_ten_gigabytes(kind: str, request: pytest.FixtureRequest) -> None:
     if kind == "local":
         return _stream(LocalPlace())
@@ -29,6 +31,9 @@ def test_ten_gigabytes(kind: str, request: pytest.FixtureRequest) -> None:
         sshd: Sshd = request.getfixturevalue("sshd")
         return _stream(SshPlace("127.0.0.1", config=sshd.config))
     docker: Docker = request.getfixturevalue("docker_client")
+    if kind == "compose":
+        with Project.up(docker, {"db": {"command": ["sleep", "infinity"]}}) as project:
+            return _stream(ComposePlace("db", project=project.name))
     with docker.container("sleep", "infinity", name=f"large-{secrets.token_hex(4)}") as name:
         return _stream(DockerPlace(name))
 
