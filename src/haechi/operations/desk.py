@@ -24,7 +24,7 @@ from haechi.operations.service import PlanRecord
 
 @dataclass(frozen=True)
 class Desk:
-    """Built once by `app.py`."""
+    """Built once by `app`."""
 
     journal: Journal
     state: Path

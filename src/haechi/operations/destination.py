@@ -1,6 +1,6 @@
 """Where copies go, as operations see it: a vault and an archive look the same from here.
 
-`app.py` builds them from the plan. What differs (deduplication, tiers of plain files) stays on their side.
+`app` builds them from the plan. What differs (deduplication, tiers of plain files) stays on their side.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class RecoverySet:
-    """Built by `app.py`. Members are in the order in which they are taken, and come back."""
+    """Built by `app`. Members are in the order in which they are taken, and come back."""
 
     name: str
     members: tuple[Service, ...]

@@ -1,4 +1,4 @@
-"""The plan as a typed value: what `load` gives, and what `app.py` builds the real parts from."""
+"""The plan as a typed value: what `load` gives, and what `app` builds the real parts from."""
 
 from __future__ import annotations
 

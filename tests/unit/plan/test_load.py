@@ -1,4 +1,4 @@
-"""A plan that is right becomes typed values, as app.py takes them."""
+"""A plan that is right becomes typed values, as the app takes them."""
 
 from __future__ import annotations
 

@@ -140,7 +140,8 @@ def as_data(done: Brought, swapped: Mapping[str, str]) -> dict[str, object]:
 
 
 def beside(found: Sequence[LyingBeside]) -> RenderableType:
-    made = table(_("name"), _("of"), _("state"), whole=(0, 1))
+    """Names may be paths of any length: they fold rather than push the others off the screen."""
+    made = table(_("name"), _("of"), _("state"), whole=())
     for one in found:
         made.add_row(one.name, one.of, Text(_(_BESIDE.get(one.state, one.state))))
     return made if made.row_count else _("Nothing lies beside.")
