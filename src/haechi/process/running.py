@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from haechi import clock
 from haechi.errors import DeadlinePassed, HaechiError, ProgramFailed
@@ -21,6 +21,8 @@ from haechi.process.spawning import BUFFER, write
 
 _TAIL_LINES = 20
 _LINE = 4096  # of a longer line only so much is kept
+_SIP = BUFFER // 4
+_PAUSE = 0.002  # seconds
 _LAST_WORDS = 1.0  # seconds to wait for standard error, where somebody left behind keeps it open
 
 
@@ -71,7 +73,7 @@ class Running:
         self._child = spawning.spawn(self.argv, given, env, cwd, user)
         ending.under_way.add(self)
         assert self._child.stdout and self._child.stderr
-        spawning.widen(self._child.stdout.fileno())
+        self.is_wide = spawning.widen(self._child.stdout.fileno())
         self._err = threading.Thread(target=self._listen, daemon=True)
         self._err.start()
         self._watch = threading.Timer(deadline, self._pass_deadline) if deadline else None
@@ -248,11 +250,15 @@ class Output(io.RawIOBase):
     def fileno(self) -> int:
         return self.running.stdout.fileno()
 
-    def readinto(self, buffer: object) -> int:
+    def readinto(self, buffer: Any) -> int:
         count = self.running.stdout.readinto(buffer)  # type: ignore[attr-defined]
         if count == 0 and not self._ended:
             self._ended = True
             self.running.check()
+        if self.running.is_wide and 0 < count < min(len(buffer), _SIP):
+            # Most programs write a page at a time. Woken by each we would take twenty times as many turns for the
+            # same bytes, and wake them as often: so a pipe that was all but empty is given a moment to fill.
+            clock.sleep(_PAUSE)
         return int(count)
 
     def close(self) -> None:

@@ -98,9 +98,10 @@ def write(pipe: BinaryIO, data: bytes) -> bool:
     return True
 
 
-def widen(pipe: int) -> None:
-    """Ask for a megabyte of pipe, so that neither side waits for the other at every 64 kB."""
+def widen(pipe: int) -> bool:
+    """Ask for a megabyte of pipe, so that neither side waits for the other at every 64 kB; whether it was given."""
     import fcntl
 
     with suppress(OSError, AttributeError):
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, BUFFER)
+        return fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, BUFFER) >= BUFFER
+    return False

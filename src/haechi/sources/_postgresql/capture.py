@@ -95,6 +95,8 @@ class Database:
         self.stack.callback(self._stop_counting)
         doing = _("Taking a snapshot of the database “{name}”").format(name=self.name)
         session.execute("begin isolation level repeatable read, read only", doing)
+        # Who counts beside the dump is to take no more of the server than one session does.
+        session.execute("set local max_parallel_workers_per_gather = 0", doing)
         self._snapshot = session.row(_SNAPSHOT, doing)
         self._known = {
             "part": self.part,

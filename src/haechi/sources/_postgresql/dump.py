@@ -15,7 +15,7 @@ from haechi.sources._postgresql import plain, problems
 from haechi.sources._postgresql.options import Options
 from haechi.sources._postgresql.server import Server
 
-BUFFER = 1 << 20
+_BUFFER = 64 << 10  # whoever asks for more is given it without a copy in between
 GLOBALS = "globals.sql"
 FORMS = {"custom": "pg-custom", "plain": "sql"}
 _ENDINGS = {"custom": ".dump", "plain": ".sql"}
@@ -100,7 +100,7 @@ class _Dump(io.RawIOBase):
 
     @classmethod
     def open(cls, *made_of: Any, **further: Any) -> BinaryIO:
-        return io.BufferedReader(cls(*made_of, **further), BUFFER)
+        return io.BufferedReader(cls(*made_of, **further), _BUFFER)
 
     def readable(self) -> bool:
         return True
