@@ -5,8 +5,8 @@ back, `shop__part_…` holds single collections of it, `shop__before_…` is wha
 collection `haechi_under_way` is not complete.
 
 MongoDB renames no database. It moves collections between databases by copying them, one after another; so an exchange
-takes as long as copying takes, and can be interrupted. What has been moved is remembered where the old ones go: the
-same command, given again, goes on.
+takes as long as copying takes, and can be broken off. Where the old ones go it is remembered how far it has come: the
+next command goes on with it first, and nothing is removed before.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from haechi.i18n import _
 
 RESTORED, PART, BEFORE = "restored", "part", "before"
 UNDER_WAY = "haechi_under_way"  # a collection: this database is being filled
+EXCHANGING = "haechi_exchanging"  # a collection: what is replaced is being moved in here
 MOVING_IN = (
-    "haechi_moving_in"  # a collection beside it: the old ones are out, the new ones are on their way in
+    "haechi_moving_in"  # a collection: all of that is in here, the new ones are being moved into place
 )
+MARKS = (UNDER_WAY, EXCHANGING, MOVING_IN)
 TEMPORARY = "haechi_restoring_"  # begins the names of collections that are not in their places yet
 _WORDS = {RESTORED: "haechi", PART: "part", BEFORE: "before"}
 _STATES = {word: state for state, word in _WORDS.items()}
@@ -75,7 +77,7 @@ def is_one(name: str) -> bool:
 
 def lying(admin: Admin) -> list[Beside]:
     """Those that are complete, oldest first."""
-    return [beside for beside in _marked(admin) if UNDER_WAY not in collections(admin, beside.name)]
+    return [b for b in _marked(admin) if not {UNDER_WAY, EXCHANGING} & set(collections(admin, b.name))]
 
 
 def fresh(there: Collection[str], of: str, state: str) -> str:
@@ -91,10 +93,7 @@ def fresh(there: Collection[str], of: str, state: str) -> str:
 
 def mark(admin: Admin, name: str) -> None:
     """Say that this database is being filled, and by whom."""
-    doing = _("Making the database “{name}”").format(name=name)
-    admin.command(name, {"create": UNDER_WAY}, doing)
-    who = {"_id": 1, "host": socket.gethostname(), "pid": os.getpid()}
-    admin.command(name, {"insert": UNDER_WAY, "documents": [who]}, doing)
+    _remember(admin, name, UNDER_WAY, {"host": socket.gethostname(), "pid": os.getpid()})
 
 
 def unmark(admin: Admin, name: str) -> None:
@@ -153,45 +152,87 @@ def rename(admin: Admin, old: str, new: str, *, over: bool = False) -> None:
 
 def swap(admin: Admin, of: str) -> str:
     """What came back takes the place of the old one; where that is kept, if there was one."""
+    if (done := _go_on(admin, of)) and done[0] == BEFORE:
+        return done[1]
     coming = _newest(admin, of, RESTORED)
-    return _exchange(admin, of, coming.name, f"{coming.name.replace('__haechi_', '__before_')}")
+    return _exchange(admin, of, coming.name, _twin(admin, coming, BEFORE))
 
 
 def undo(admin: Admin, of: str) -> str:
     """The old one back into its place; where what had replaced it lies now."""
+    if (done := _go_on(admin, of)) and done[0] == RESTORED:
+        return done[1]
     coming = _newest(admin, of, BEFORE)
-    return _exchange(admin, of, coming.name, f"{coming.name.replace('__before_', '__haechi_')}")
+    return _exchange(admin, of, coming.name, _twin(admin, coming, RESTORED))
 
 
 def finish(admin: Admin, of: str) -> list[str]:
-    """Remove for good what lies beside."""
+    """Remove for good what lies beside. Raises UsageMistake while an exchange is not at its end."""
+    if broken := _broken_off(admin, of):
+        raise UsageMistake(
+            _("The exchange of “{name}” was broken off: parts of it are in “{beside}”.").format(
+                name=of, beside=broken.name
+            ),
+            hint=_("Go on with it first: haechi beside swap, or haechi beside undo."),
+        )
     gone = [beside.name for beside in _marked(admin) if beside.of == of]
     for name in gone:
         drop(admin, name)
     return gone
 
 
+def _twin(admin: Admin, coming: Beside, state: str) -> str:
+    """The name for what `coming` replaces: of the same time, so that they are seen to belong together."""
+    name = (
+        coming.name.removesuffix(f"{_WORDS[coming.state]}_{coming.time}") + f"{_WORDS[state]}_{coming.time}"
+    )
+    there = databases(admin)
+    return fresh(there, coming.of, state) if name in there else name
+
+
 def _exchange(admin: Admin, of: str, coming: str, aside: str) -> str:
-    inside = collections(admin, aside) if aside in databases(admin) else {}
-    if MOVING_IN not in inside:
-        if inside and UNDER_WAY not in inside:
-            aside = fresh(databases(admin), of, str(_STATES[aside.rpartition("__")[2].partition("_")[0]]))
-        _demand_movable(admin, (of, coming))
-        if UNDER_WAY not in inside:
-            mark(admin, aside)
+    """What is in `of` goes to `aside`, and what is in `coming` takes its place."""
+    _demand_movable(admin, (of, coming))
+    _remember(admin, aside, EXCHANGING, {"coming": coming})
+    return _carry_out(admin, of, coming, aside)
+
+
+def _carry_out(admin: Admin, of: str, coming: str, aside: str) -> str:
+    """From wherever it stands."""
+    if MOVING_IN not in collections(admin, aside):
         _move(admin, of, aside)
-        admin.command(aside, {"create": MOVING_IN}, _("Exchanging the databases"))
+        _remember(admin, aside, MOVING_IN, {})
     _move(admin, coming, of)
-    had = set(collections(admin, aside)) - {UNDER_WAY, MOVING_IN}
-    for name in (UNDER_WAY, MOVING_IN):
+    had = set(collections(admin, aside)) - set(MARKS)
+    # In this order: without the second mark the first would say that the new ones are the old ones.
+    for name in (EXCHANGING, MOVING_IN):
         drop_collection(admin, aside, name)
     return aside if had else ""
+
+
+def _go_on(admin: Admin, of: str) -> tuple[str, str] | None:
+    """Bring an exchange to its end that was broken off: what it was, and what it came to."""
+    if (broken := _broken_off(admin, of)) is None:
+        return None
+    doing = _("Looking at “{name}”").format(name=broken.name)
+    coming = str(next(iter(admin.listed(broken.name, {"find": EXCHANGING}, doing)))["coming"])
+    return broken.state, _carry_out(admin, of, coming, broken.name)
+
+
+def _broken_off(admin: Admin, of: str) -> Beside | None:
+    return next((b for b in _marked(admin) if b.of == of and EXCHANGING in collections(admin, b.name)), None)
+
+
+def _remember(admin: Admin, database: str, mark: str, told: Doc) -> None:
+    """Made by its first document, so that it is never there without it."""
+    doing = _("Marking the database “{name}”").format(name=database)
+    admin.command(database, {"insert": mark, "documents": [{"_id": 1, **told}]}, doing)
 
 
 def _move(admin: Admin, old: str, new: str) -> None:
     """All collections and views of one database into another. Again from the start is no harm."""
     for name, told in collections(admin, old).items():
-        if name in (UNDER_WAY, MOVING_IN):
+        if name in MARKS:
             continue
         if told.get("type") == "view":
             # Only what a view says can be moved. It is made there before it goes here.
@@ -225,9 +266,7 @@ def _marked(admin: Admin) -> list[Beside]:
 
 
 def _newest(admin: Admin, of: str, state: str) -> Beside:
-    """One whose exchange was broken off goes first, whether or not it still looks complete."""
-    found = [b for b in _marked(admin) if (b.of, b.state) == (of, state)]
-    found = [b for b in found if UNDER_WAY not in collections(admin, b.name)]
+    found = [beside for beside in lying(admin) if (beside.of, beside.state) == (of, state)]
     if not found:
         raise NotThere(
             _("Nothing lies beside the database “{name}” that could take its place.").format(name=of),

@@ -71,6 +71,8 @@ def chooser(options: Options, databases: Sequence[str]) -> Chosen:
         full = ".".join(name)
         if name[0] not in databases or name[0] in _INTERNAL:
             return False
+        if name[1].startswith((beside.TEMPORARY, *beside.MARKS)):
+            return False  # a restore is under way
         if options.collections and not any(fnmatchcase(full, pattern) for pattern in options.collections):
             return False
         return not any(fnmatchcase(full, pattern) for pattern in options.exclude_collections)
@@ -86,16 +88,9 @@ def namespaces(server: Server, databases: Sequence[str], chosen: Chosen) -> list
         there = {str(told["name"]) for told in listed}
         for told in sorted(listed, key=lambda told: str(told["name"])):
             name = (database, str(told["name"]))
-            if not _is_passing(name[1]) and chosen(name):
+            if not (name[1].startswith("system.") and name[1] != "system.js") and chosen(name):
                 found.append(_namespace(server, name, told, there))
     return found
-
-
-def _is_passing(collection: str) -> bool:
-    """The server's own, and what a restore under way has made."""
-    if collection.startswith((beside.TEMPORARY, beside.UNDER_WAY)):
-        return True
-    return collection.startswith("system.") and collection != "system.js"
 
 
 def authority() -> list[Namespace]:
