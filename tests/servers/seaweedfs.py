@@ -14,10 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.servers import demand, free_port
+
+if TYPE_CHECKING:
+    from tests.servers.s3 import S3
 
 ACCESS_KEY, SECRET_KEY = "haechi-test", "not-a-real-secret"
 READER_KEY, READER_SECRET = "haechi-reader", "not-a-real-secret-either"
@@ -47,15 +51,23 @@ class SeaweedFS:
 
     def bucket(self, *, lock_days: int = 0) -> str:
         """A new bucket; with object lock and this default retention when days are given."""
-        from tests.servers.s3 import S3
-
         self._made += 1
         name = f"bucket-{os.getpid()}-{self._made}"
-        client = S3(self.endpoint, ACCESS_KEY, SECRET_KEY)
-        client.make_bucket(name, lock=bool(lock_days))
+        self.client.make_bucket(name, lock=bool(lock_days))
         if lock_days:
-            client.retain_by_default(name, lock_days)
+            self.client.retain_by_default(name, lock_days)
         return name
+
+    def make(self, name: str) -> str:
+        """The bucket of this name, whether it was there or not."""
+        self.client.make_bucket(name)
+        return name
+
+    @property
+    def client(self) -> S3:
+        from tests.servers.s3 import S3
+
+        return S3(self.endpoint, ACCESS_KEY, SECRET_KEY)
 
 
 @pytest.fixture(scope="session")

@@ -213,6 +213,24 @@ class Rehearsable(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Foretold:
+    """What a restore would do, in the user's language. `destructive`: something that is there would be lost."""
+
+    lines: tuple[str, ...] = ()
+    destructive: bool = False
+
+
+@runtime_checkable
+class Foretelling(Protocol):
+    """An ability of sources whose restores may overwrite or delete: to say beforehand what."""
+
+    def foretell(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
+    ) -> Foretold:
+        """Changes nothing."""
+
+
 class LyingBeside(Protocol):
     """Something that came back, or was replaced, and lies beside what is in use."""
 

@@ -56,6 +56,12 @@ class DriverBucket:
     def tags(self, key: str) -> Mapping[str, str]:
         return {}
 
+    def head(self, key: str) -> None:
+        import obstore
+
+        with self._explained(key):
+            obstore.head(self._driver, key)
+
     def get(
         self, key: str, *, etag: str = "", version: str = "", start: int = 0, length: int | None = None
     ) -> Got:
@@ -113,6 +119,9 @@ class DriverBucket:
                 obstore.delete(self._driver, key)
         except NotThere:
             return
+
+    def close(self) -> None:
+        """The driver holds nothing that needs closing."""
 
     def _given(self, attributes: Mapping[str, str]) -> dict[str, str]:
         found = {theirs: attributes[ours] for theirs, ours in _HEADERS.items() if ours in attributes}

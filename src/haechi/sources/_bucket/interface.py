@@ -58,6 +58,9 @@ class Bucket(Protocol):
     def tags(self, key: str) -> Mapping[str, str]:
         """Of the object as it is now; none where it is gone."""
 
+    def head(self, key: str) -> None:
+        """Raises NotThere."""
+
     def get(
         self, key: str, *, etag: str = "", version: str = "", start: int = 0, length: int | None = None
     ) -> Got:
@@ -72,3 +75,5 @@ class Bucket(Protocol):
 
     def delete(self, key: str) -> None:
         """Idempotent. Where versions are kept it leaves a mark, and the versions."""
+
+    def close(self) -> None: ...

@@ -100,15 +100,24 @@ class S3Bucket:
             return {}
         return {page.text(tag, "Key"): page.text(tag, "Value") for tag in page.below("Tag")}
 
+    def head(self, key: str) -> None:
+        self._ask("HEAD", key)
+
     def get(
         self, key: str, *, etag: str = "", version: str = "", start: int = 0, length: int | None = None
     ) -> Got:
         query = {"versionId": version} if version else {}
-        headers = {"if-match": etag} if etag and not version else {}
-        answer = self._ask("GET", key, query, {**headers, **range_of(start, length)}, fine=(200, 206))
-        if etag and answer.headers.get("etag", etag) != etag:
+        headers = {"if-match": f'"{etag}"'} if etag and not version else {}
+        ranged = range_of(start, length)
+        answer = self._ask("GET", key, query, {**headers, **ranged}, fine=(200, 206, 416))
+        if answer.status == 416:  # it became shorter; from the beginning even nothing can be read
+            if start:
+                raise _changed(key)
+            answer = self._ask("GET", key, query, headers)
+        got = _got(answer)
+        if etag and got.etag not in ("", etag):
             raise _changed(key)  # a server that does not know the condition
-        return _got(answer)
+        return got
 
     # -- writing ---------------------------------------------------------------------------------------------
 
@@ -144,6 +153,9 @@ class S3Bucket:
 
     def delete(self, key: str) -> None:
         self._ask("DELETE", key, fine=(200, 204, 404))
+
+    def close(self) -> None:
+        self._client.close()
 
     def _abort(self, key: str, upload: Mapping[str, str]) -> None:
         """Half an upload costs money, and nobody sees it."""
@@ -221,7 +233,7 @@ class S3Bucket:
             key=page.key(found, "Key").removeprefix(self._prefix),
             size=int(page.text(found, "Size") or 0),
             time=_moment(page.text(found, "LastModified")),
-            etag=page.text(found, "ETag"),
+            etag=page.text(found, "ETag").strip('"'),
             version="" if version == "null" and not page.has(found, "IsLatest") else version,
             latest=page.text(found, "IsLatest") != "false",
             marker=found.tag.endswith("DeleteMarker"),
@@ -286,7 +298,7 @@ def _got(answer: Answer) -> Got:
         data=answer.body,
         size=int(size) if size.isdigit() else len(answer.body),
         time=parsedate_to_datetime(headers["last-modified"]) if "last-modified" in headers else _moment(""),
-        etag=headers.get("etag", ""),
+        etag=headers.get("etag", "").strip('"'),
         version="" if version == "null" else version,
         attributes=attributes,
     )

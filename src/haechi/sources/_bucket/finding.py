@@ -1,0 +1,30 @@
+"""Which of many keys are not in a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from haechi.errors import NotThere
+from haechi.sources._bucket.interface import Bucket
+from haechi.sources._bucket.reading import ahead
+
+
+def missing(bucket: Bucket, values: Iterable[str], where: str, at_once: int) -> Iterator[str]:
+    """Each is asked for by itself, many at once: there may be far fewer of them than objects."""
+
+    def look(value: str) -> bool:
+        return not exists(bucket, where + value)
+
+    for value, gone in ahead(iter(values), look, at_once):
+        if gone:
+            yield value
+
+
+def exists(bucket: Bucket, key: str) -> bool:
+    if not key:
+        return False
+    try:
+        bucket.head(key)
+    except NotThere:
+        return False
+    return True

@@ -1,0 +1,77 @@
+"""A port before a server, which can be shut in the middle of everything: connections break, and none is taken."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Self
+from urllib.parse import urlsplit
+
+
+class Gate:
+    def __init__(self, host: str, port: int):
+        self._behind = (host, port)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._open = threading.Event()
+        self._open.set()
+        self._ended = False
+        self._pairs: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self.port = int(self._listening.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @classmethod
+    @contextmanager
+    def before(cls, url: str) -> Iterator[Self]:
+        parts = urlsplit(url)
+        gate = cls(parts.hostname or "127.0.0.1", parts.port or 80)
+        try:
+            yield gate
+        finally:
+            gate._ended = True
+            gate.shut()
+            gate._listening.close()
+
+    def shut(self) -> None:
+        self._open.clear()
+        with self._lock:
+            for one in self._pairs:
+                with suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+
+    def open(self) -> None:
+        self._open.set()
+
+    def _accept(self) -> None:
+        while not self._ended:
+            try:
+                coming, _address = self._listening.accept()
+            except OSError:
+                return
+            if not self._open.is_set():
+                coming.close()
+                continue
+            threading.Thread(target=self._carry, args=(coming,), daemon=True).start()
+
+    def _carry(self, coming: socket.socket) -> None:
+        with coming, socket.create_connection(self._behind) as behind, selectors.DefaultSelector() as both:
+            with self._lock:
+                self._pairs |= {coming, behind}
+            both.register(coming, selectors.EVENT_READ, behind)
+            both.register(behind, selectors.EVENT_READ, coming)
+            try:
+                while self._open.is_set():
+                    for key, _events in both.select(timeout=1):
+                        data = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
+                        if not data:
+                            return
+                        key.data.sendall(data)
+            except OSError:
+                return
+            finally:
+                with self._lock:
+                    self._pairs -= {coming, behind}
