@@ -20,7 +20,7 @@ from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk, Entry
 from haechi.operations.destination import Destination, GivesEntries, GivesTrees
 from haechi.operations.service import Service
-from haechi.sources._base import PartReader, Restored, Wanted
+from haechi.sources._base import Foretelling, Foretold, PartReader, Restored, Wanted
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class RestorePlan:
     point: RestorePoint  # with its facts
     source: Destination  # the copy that is read
     wanted: Wanted
+    foretold: Foretold = Foretold()
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,11 @@ def plan(
     points = locate.gather(sources, service.name, reporter)
     point = locate.choose(points, which, service.zone)
     source = service.destination(point.copies[0].where)
-    return RestorePlan(service, source.describe(point), source, with_checks(service, wanted))
+    point, wanted = source.describe(point), with_checks(service, wanted)
+    foretold = Foretold()
+    if isinstance(service.source, Foretelling):
+        foretold = service.source.foretell(point, readers(point, source, reporter), wanted, reporter)
+    return RestorePlan(service, point, source, wanted, foretold)
 
 
 def with_checks(service: Service, wanted: Wanted) -> Wanted:

@@ -101,6 +101,9 @@ def command(
             ),
             service,
         )
+    elif plan.foretold.destructive:
+        view.show(restores.plan(plan, home.zone))
+        view.confirm(_("What is overwritten or deleted there is not saved before."), service)
     with view.progress() as reporter:
         brought = restore.execute(plan, home.desk, reporter)
         swapped = (

@@ -54,6 +54,8 @@ def plan(planned: RestorePlan, zone: tzinfo | None) -> RenderableType:
         if planned.wanted.in_place
         else _("beside what is there"),
     )
+    for line in planned.foretold.lines:
+        made.add_row("", line)
     return made
 
 
@@ -85,6 +87,7 @@ def plan_as_data(planned: RestorePlan) -> dict[str, object]:
         "from": planned.source.name,
         "only": planned.wanted.only,
         "in_place": planned.wanted.in_place,
+        "foretold": planned.foretold.lines,
     }
 
 
