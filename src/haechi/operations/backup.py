@@ -19,7 +19,7 @@ from haechi.events import Reporter, Step
 from haechi.i18n import _
 from haechi.model import Outcome, PartInfo, Proof, ProofState, RestorePoint
 from haechi.operations import hooks, retain
-from haechi.operations.carrying import Counted, carry
+from haechi.operations.carrying import Counted, Siblings, carry
 from haechi.operations.desk import Desk, Entry
 from haechi.operations.destination import Destination, Intake, TakesEntries, TakesSeveral, TakesTrees
 from haechi.operations.service import Service
@@ -39,6 +39,7 @@ class BackedUp:
     bytes_read: int = 0
     bytes_stored: int = 0
     expired: int = 0
+    copied: int = 0  # points that were brought onwards afterwards
     unhooked: Mapping[str, HaechiError] = field(default_factory=dict)
 
     def raise_if_partial(self) -> None:
@@ -169,18 +170,19 @@ def _carry_all(
 ) -> list[PartInfo]:
     """Every part to every intake, several at once where all can; an intake that fails is out from then on."""
     guard = threading.Lock()
+    siblings = Siblings()
 
     def bring(part: Part) -> PartInfo:
-        with desk.slots, reporter.step(part.info.name, part.expected) as step:
+        with desk.slots, siblings.together(), reporter.step(part.info.name, part.expected) as step:
             with guard:
                 takers = dict(intakes)
-            size, lost = _carry_one(part, takers, reporter.within(step), step)
-        with guard:
-            for name, problem in lost.items():
-                failed.setdefault(name, problem)
-                intakes.pop(name, None)
-            if not intakes:
-                raise next(iter(failed.values()))
+            size, lost = _carry_one(part, takers, reporter.within(step), step, siblings)
+            with guard:
+                for name, problem in lost.items():
+                    failed.setdefault(name, problem)
+                    intakes.pop(name, None)
+                if not intakes:
+                    raise next(iter(failed.values()))
         return replace(part.info, size=size)
 
     several = all(isinstance(intake, TakesSeveral) and intake.side_by_side for intake in intakes.values())
@@ -190,14 +192,16 @@ def _carry_all(
         under_way = [pool.submit(bring, part) for part in capture.parts]
         try:
             return [one.result() for one in under_way]
-        except BaseException:
+        except BaseException as problem:
             for one in under_way:
                 one.cancel()
+            if isinstance(problem, HaechiError) and siblings.cause:
+                raise siblings.cause from None
             raise
 
 
 def _carry_one(
-    part: Part, intakes: Mapping[str, Intake], reporter: Reporter, step: Step
+    part: Part, intakes: Mapping[str, Intake], reporter: Reporter, step: Step, siblings: Siblings
 ) -> tuple[int, dict[str, HaechiError]]:
     """A tree as a tree to those who take it so, entries as entries, and a stream to the others."""
     size, lost = 0, dict[str, HaechiError]()
@@ -214,8 +218,8 @@ def _carry_one(
             lost[name] = problem
     streaming = {name: intake for name, intake in intakes.items() if name not in growing}
     if streaming:
-        with part.open() as stream:
-            counted = Counted(stream, step)
+        with part.open() as stream, siblings.reading(stream):
+            counted = Counted(stream, step, siblings)
             try:
                 lost |= carry(part.info, counted, streaming)  # type: ignore[arg-type]
             except HaechiError as problem:

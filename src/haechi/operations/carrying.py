@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 import queue
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, BinaryIO, cast
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO, Protocol, cast, runtime_checkable
 
 from haechi.errors import HaechiError
 from haechi.events import Step
+from haechi.i18n import _
 from haechi.model import PartInfo
 from haechi.operations.destination import Intake
 
@@ -22,11 +23,58 @@ _BUFFER = 1 << 20
 _AHEAD = 8  # buffers that a slow destination may lie behind the source
 
 
+@runtime_checkable
+class Endable(Protocol):
+    """An ability of streams: to be broken off by another thread, so that whoever reads gets an error at once."""
+
+    def end(self) -> None: ...
+
+
+class Siblings:
+    """Streams of one capture that are carried at once. When one fails the others are for nothing, and end too."""
+
+    def __init__(self) -> None:
+        self.cause: BaseException | None = None  # the first failure: the others follow from it
+        self._streams: set[BinaryIO] = set()
+        self._guard = threading.Lock()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is done inside belongs to all of them. Raises if it is over already."""
+        try:
+            self.demand()
+            yield
+        except BaseException as problem:
+            with self._guard:
+                self.cause = self.cause or problem
+                going = list(self._streams)
+            for stream in going:
+                if isinstance(stream, Endable):
+                    stream.end()
+            raise
+
+    @contextmanager
+    def reading(self, stream: BinaryIO) -> Iterator[None]:
+        with self._guard:
+            self._streams.add(stream)
+        try:
+            self.demand()
+            yield
+        finally:
+            with self._guard:
+                self._streams.discard(stream)
+
+    def demand(self) -> None:
+        if self.cause is not None:
+            raise HaechiError(_("Another stream of the same capture has failed."))
+
+
 class Counted(io.RawIOBase):
     """A stream that tells a progress step what passes through it, and remembers how much."""
 
-    def __init__(self, stream: BinaryIO, step: Step):
+    def __init__(self, stream: BinaryIO, step: Step, siblings: Siblings | None = None):
         self._stream = stream
+        self._siblings = siblings
         self._step = step
         self.count = 0
         self.failed = False  # the stream itself, and not somebody who took it
@@ -36,6 +84,8 @@ class Counted(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         try:
+            if self._siblings:
+                self._siblings.demand()
             count = cast(Any, self._stream).readinto(buffer)
         except BaseException:
             self.failed = True

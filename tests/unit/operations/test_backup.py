@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from pathlib import Path
 
 import pytest
 
-from haechi.errors import AccessRefused, Damaged, PartlyDone, SourceChanged, StoreUnavailable, VaultLocked
+from haechi.errors import (
+    AccessRefused,
+    Damaged,
+    HaechiError,
+    PartlyDone,
+    ServerUnavailable,
+    SourceChanged,
+    StoreUnavailable,
+    VaultLocked,
+)
 from haechi.events import SILENT
 from haechi.model import Keep, Outcome, ProofState
 from haechi.operations import backup, listing, restore, retain, status, verify
@@ -126,6 +136,41 @@ def test_one_part_that_fails_fails_the_capture_whatever_the_others_do(ground: Gr
     with pytest.raises(AccessRefused):
         back_up(ground.service(ground.vault), ground.desk, SILENT)
     assert not ground.vault.points()
+
+
+def test_a_part_that_fails_ends_those_beside_it_at_once(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground.source.fail_in, ground.source.problem = "b.bin", ServerUnavailable("gone", retryable=False)
+    ground.source.meeting = threading.Barrier(2)
+    hanging = _Hanging()
+    opened = ground.source._open
+    monkeypatch.setattr(
+        ground.source,
+        "_open",
+        lambda name, data: (opened(name, data), hanging)[1] if name == "a.bin" else opened(name, data),
+    )
+    with pytest.raises(ServerUnavailable, match="gone"):
+        back_up(ground.service(ground.vault), ground.desk, SILENT)
+    assert hanging.over.is_set() and hanging.closed
+    assert not ground.vault.points()
+
+
+class _Hanging(io.RawIOBase):
+    """Gives nothing until it is ended by another thread."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        assert self.over.wait(20)
+        raise HaechiError("ended by a signal")
+
+    def end(self) -> None:
+        self.over.set()
 
 
 def test_ctrl_c_leaves_nothing_that_counts(ground: Ground) -> None:

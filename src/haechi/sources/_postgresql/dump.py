@@ -100,7 +100,11 @@ class _Dump(io.RawIOBase):
 
     @classmethod
     def open(cls, *made_of: Any, **further: Any) -> BinaryIO:
-        return io.BufferedReader(cls(*made_of, **further), _BUFFER)
+        return _Endable(cls(*made_of, **further), _BUFFER)
+
+    def end(self) -> None:
+        """End pg_dump, from any thread; whoever reads gets an error."""
+        self._output.running.end()
 
     def readable(self) -> bool:
         return True
@@ -138,3 +142,10 @@ class _Dump(io.RawIOBase):
         if not self.closed:
             self._output.close()
         super().close()
+
+
+class _Endable(io.BufferedReader):
+    """May be broken off by another thread while it is read."""
+
+    def end(self) -> None:
+        self.raw.end()  # type: ignore[attr-defined]
