@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from haechi.errors import HaechiError, StoreFull, StoreRefused
 from haechi.i18n import _
@@ -102,3 +103,31 @@ def held_lock(path: Path) -> Iterator[bool]:
             yield True
     finally:
         os.close(handle)
+
+
+class Pieces(io.RawIOBase):
+    """What is made piece by piece, as a file to be read. Closing it ends the making."""
+
+    def __init__(self, pieces: Iterator[bytes]):
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        view = memoryview(buffer).cast("B")
+        count = min(len(view), len(self._rest))
+        view[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        if not self.closed and hasattr(self._pieces, "close"):
+            self._pieces.close()
+        super().close()

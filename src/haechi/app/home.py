@@ -22,7 +22,7 @@ from haechi.fileio import state_directory
 from haechi.i18n import _
 from haechi.operations.desk import Desk
 from haechi.operations.later import Later
-from haechi.operations.service import PlanRecord, Service, Stays
+from haechi.operations.service import Onward, PlanRecord, Service, Stays
 from haechi.plan.load import load
 from haechi.plan.model import Plan
 
@@ -92,12 +92,16 @@ class Home:
             source=source,
             destinations=tuple(self.destination(where, name) for where in entry.destinations),
             zone=self.zone,
-            keep={where: self.plan.keep(name, where) for where in entry.destinations},
+            keep={where: self.plan.keep(name, where) for where in entry.everywhere},
             promise=entry.promise,
             tags=entry.tags,
             checks=entry.checks_as_data,
             hooks=acting.hooks(entry.hooks, acting.Around(entry.at, source, entry.source)),
             stays=self._stays(name),
+            onward=tuple(
+                Onward(self.destination(one.to, name), one.source, one.when is None, one.move)
+                for one in entry.copies
+            ),
         )
 
     def services(self, names: Sequence[str] | None = None) -> list[Service]:
@@ -138,7 +142,7 @@ class Home:
 
         entry = self.plan.services[name]
         kind = plugins.load("haechi.sources", entry.source)
-        layouts = [self.plan.layout(name, w) for w in entry.destinations if w.startswith("archive.")]
+        layouts = [self.plan.layout(name, w) for w in entry.everywhere if w.startswith("archive.")]
         forms = {form for layout in layouts if (form := Layout(layout, self.zone).ending.form)}
         place = open_place(entry.at)
         for limit in (entry.deadline, deadline):
@@ -187,7 +191,7 @@ class Home:
             if name.startswith("vault."):
                 found.append((self.destination(name), None))
             else:
-                users = [s for s, entry in self.plan.services.items() if name in entry.destinations]
+                users = [s for s, entry in self.plan.services.items() if name in entry.everywhere]
                 found += [(self.destination(name, service), service) for service in users]
         return found
 

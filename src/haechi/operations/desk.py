@@ -128,6 +128,14 @@ class Entry:
         self.point = point.id
         self.keep(lambda: self._journal.record_point(point))
 
+    def keep_copy(self, point: RestorePoint) -> None:
+        """Write in that this point has one more copy."""
+        self.keep(lambda: self._journal.record_point(point))
+
+    def lose_copy(self, point: RestorePoint, where: str) -> None:
+        """Write in that this copy of the point is gone."""
+        self.keep(lambda: self._journal.forget_copy(point.id, where))
+
     def prove(self, proof: Proof) -> None:
         """Write in what was done with a copy and what came out."""
         self.keep(lambda: self._journal.record_proof(proof))

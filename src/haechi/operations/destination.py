@@ -66,6 +66,14 @@ class GivesEntries(Protocol):
         """As `PartReader.entries`; None for a part that is kept otherwise."""
 
 
+@runtime_checkable
+class CopiesFrom(Protocol):
+    """An ability of destinations: to take a point over from another one without its parts being put together."""
+
+    def copy_from(self, other: Destination, point: RestorePoint, reporter: Reporter) -> Copy | None:
+        """The copy, complete and counting; None if these two have no such way."""
+
+
 class Destination(Protocol):
     """A vault or an archive of the plan."""
 

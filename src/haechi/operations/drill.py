@@ -135,7 +135,7 @@ def _pick(
 ) -> tuple[RestorePoint, Destination]:
     """The point and the copy that is read: by chance where it is left to chance, so that over time all get their
     turn."""
-    among = [service.destination(name) for name in copies] or list(service.destinations)
+    among = [service.destination(name) for name in copies] or list(service.everywhere)
     points = locate.gather(among, service.name, reporter)
     if which == RANDOM:
         if not points:

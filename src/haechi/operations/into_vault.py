@@ -13,13 +13,14 @@ from dataclasses import replace
 from functools import partial
 from operator import ne
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from haechi.errors import Damaged, NotThere
 from haechi.events import Reporter
 from haechi.fileio import explain
 from haechi.i18n import _
 from haechi.model import Copy, PartInfo, RestorePoint
+from haechi.operations.destination import Destination
 from haechi.retention import Decision
 from haechi.sources._base import Kept, Part, Tree, Unfold
 from haechi.vault import entries, soundness
@@ -60,7 +61,23 @@ class VaultDestination:
         return replace(described, copies=point.copies, held=point.held)
 
     def open_part(self, point: RestorePoint, part: str) -> BinaryIO:
-        return self.vault.open_file(self._snapshot(point), f"/{part}")
+        snapshot, path = self._snapshot(point), f"/{part}"
+        if self.vault.node(snapshot, path).type == "dir":
+            from haechi.vault import tarring
+
+            return cast(BinaryIO, tarring.tar_stream(self.vault, snapshot, path))
+        return self.vault.open_file(snapshot, path)
+
+    def copy_from(self, other: Destination, point: RestorePoint, reporter: Reporter) -> Copy | None:
+        """From vault to vault go the blobs that are missing, whatever they belong to."""
+        if not isinstance(other, VaultDestination):
+            return None
+        from haechi.vault import copy
+
+        snapshot = other._snapshot(point)
+        report = copy.copy(other.vault, self.vault, [snapshot], reporter)
+        (arrived,) = (report.copied | report.present).values()
+        return Copy(self.name, arrived.id, report.bytes_stored)
 
     def unfolder(self, point: RestorePoint, part: str, reporter: Reporter) -> Unfold | None:
         snapshot = self._snapshot(point)

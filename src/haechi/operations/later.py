@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
 from haechi.events import Reporter
-from haechi.model import RestorePoint
-from haechi.operations.destination import Destination, GivesEntries, GivesTrees, Intake
+from haechi.model import Copy, RestorePoint
+from haechi.operations.destination import CopiesFrom, Destination, GivesEntries, GivesTrees, Intake
 from haechi.retention import Decision
 from haechi.sources._base import Kept, Unfold
 
@@ -51,6 +51,12 @@ class Later:
         """None, too, where the real one keeps no entries."""
         real = self.real
         return real.entries(point, part) if isinstance(real, GivesEntries) else None
+
+    def copy_from(self, other: Destination, point: RestorePoint, reporter: Reporter) -> Copy | None:
+        """None, too, where the real one has no such way."""
+        real = self.real
+        other = other.real if isinstance(other, Later) else other
+        return real.copy_from(other, point, reporter) if isinstance(real, CopiesFrom) else None
 
     def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
         return self.real.verify(point, depth, reporter)

@@ -25,7 +25,7 @@ def list_points(
     """Oldest first within each service, read from the copies themselves and not from the journal."""
     rows = []
     for service in services:
-        destinations = (service.destination(copy),) if copy else service.destinations
+        destinations = (service.destination(copy),) if copy else service.everywhere
         known = by_point(desk.proofs(service.name, reporter))
         points = locate.gather(destinations, service.name, reporter)
         rows += [Row(point, point_state(point, known.get(point.id, ()))) for point in points]

@@ -54,7 +54,7 @@ def plan(
     wanted: Wanted,
 ) -> RestorePlan:
     """Find the point and the copy to read. Changes nothing."""
-    sources = (service.destination(copy),) if copy else service.destinations
+    sources = (service.destination(copy),) if copy else service.everywhere
     points = locate.gather(sources, service.name, reporter)
     point = locate.choose(points, which, service.zone)
     source = service.destination(point.copies[0].where)

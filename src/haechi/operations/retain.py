@@ -40,7 +40,7 @@ class RetentionPlan:
 def plan(service: Service, desk: Desk, reporter: Reporter) -> list[RetentionPlan]:
     """For every destination of the service that has a rule. Changes nothing."""
     plans = []
-    for destination in service.destinations:
+    for destination in service.everywhere:
         keep = service.keep.get(destination.name)
         if keep is None or keep == Keep():
             continue

@@ -20,6 +20,16 @@ Stays = Callable[[Sequence[RestorePoint], str, Reporter], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
+class Onward:
+    """A destination that gets its copies from another one, and not from the service."""
+
+    destination: Destination
+    source: str | None = None  # by its name; else the first
+    by_itself: bool = True  # after each backup; else only when asked, or by a schedule
+    move: bool = False  # the copy it is made from goes, once this one has been read back
+
+
+@dataclass(frozen=True)
 class Service:
     """Handed to every operation; knows nothing of the plan's syntax."""
 
@@ -34,6 +44,12 @@ class Service:
     checks: Sequence[Mapping[str, Any]] = ()
     hooks: Hooks = field(default_factory=Hooks)
     stays: Stays | None = None  # what sets keep of it
+    onward: tuple[Onward, ...] = ()
+
+    @property
+    def everywhere(self) -> tuple[Destination, ...]:
+        """All that may hold copies: those that backups go to first, then those that are copied to."""
+        return (*self.destinations, *(one.destination for one in self.onward))
 
     def told(self, operation: str, run: str, point: str = "") -> dict[str, str]:
         """What hooks of this operation are told."""
@@ -49,12 +65,12 @@ class Service:
         """The one of this name, or the first."""
         if name is None:
             return self.destinations[0]
-        for destination in self.destinations:
+        for destination in self.everywhere:
             if name in (destination.name, destination.name.split(".", 1)[-1]):
                 return destination
         raise NotThere(
             _("The service “{service}” keeps no copy in “{name}”.").format(service=self.name, name=name),
-            hint=_("Its copies lie in: {names}").format(names=", ".join(d.name for d in self.destinations)),
+            hint=_("Its copies lie in: {names}").format(names=", ".join(d.name for d in self.everywhere)),
         )
 
 

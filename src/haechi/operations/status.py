@@ -81,7 +81,7 @@ def standings(services: Iterable[Service], desk: Desk, reporter: Reporter) -> li
 
 
 def _look(service: Service, desk: Desk, reporter: Reporter, now: datetime) -> _Seen:
-    points = locate.gather(service.destinations, service.name, reporter)
+    points = locate.gather(service.everywhere, service.name, reporter)
     backups: list[Run] = []
     with suppress(JournalUnavailable):  # it is told with the proofs
         backups = desk.journal.runs(

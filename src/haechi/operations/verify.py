@@ -38,7 +38,7 @@ def verify(
 ) -> list[Verified]:
     """Verify one point in each of its copies, or every point when `which` is None. Damage is a result, no error.
     `unhooked` takes up what was to be done afterwards and did not go well."""
-    destinations = (service.destination(copy),) if copy else service.destinations
+    destinations = (service.destination(copy),) if copy else service.everywhere
     with desk.run("verify", service.name, reporter) as entry:
         told = service.told("verify", entry.run)
         with hooks.around(service.hooks, "verify", told, entry.reporter) as hooked:

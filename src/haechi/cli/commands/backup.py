@@ -23,7 +23,7 @@ def command(
     dry_run: DryRun = False,
 ) -> None:
     from haechi.cli.render import points
-    from haechi.operations import backup
+    from haechi.operations.protect import protect
     from haechi.operations.together import together
 
     view, home = at_home()
@@ -36,7 +36,7 @@ def command(
     with view.progress() as reporter:
         outcomes = together(
             chosen,
-            lambda s: backup.back_up(s, desk, reporter, tags=tag or (), retention=not no_prune),
+            lambda s: protect(s, desk, reporter, tags=tag or (), retention=not no_prune),
             limit=home.plan.parallel,
         )
     view.answer(outcomes, text=lambda: points.backups(outcomes))

@@ -66,6 +66,9 @@ def backups(outcomes: Outcomes[BackedUp]) -> RenderableType:
         for where, problem in done.failed.items():
             below.append(Text(f"{name} → {where}: {problem.message}", style="red"))
         below += [Text(f"{name}: {e.message}", style="red") for e in done.unhooked.values()]
+        if done.copied:
+            brought = plural("{count} point copied onwards", "{count} points copied onwards", done.copied)
+            below.append(Text(f"{name}: {brought}", style="dim"))
         if done.expired:
             gone = plural("{count} old point let go", "{count} old points let go", done.expired)
             below.append(Text(f"{name}: {gone}", style="dim"))

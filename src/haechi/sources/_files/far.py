@@ -11,10 +11,11 @@ from itertools import chain
 from typing import BinaryIO, cast
 
 from haechi.errors import AccessRefused, HaechiError, ProgramMissing
+from haechi.fileio import Pieces
 from haechi.i18n import _
 from haechi.process import Running
 from haechi.sources._files.excludes import Rules, without
-from haechi.sources._files.packing import Pieces, root_name
+from haechi.sources._files.packing import root_name
 from haechi.sources._files.tally import Tallies, Tally, passing
 from haechi.sources._files.tarball import ENDING, Member
 from haechi.sources._files.there import ENGLISH, There
@@ -174,7 +175,7 @@ def write(
     stream raised, and what is wrong with the place."""
 
     def wanted(member: Member) -> bool:
-        return any(member.name == name or member.name.startswith(name + b"/") for name in keep)
+        return any(not n or member.name == n or member.name.startswith(n + b"/") for n in keep)
 
     if tar.is_gnu:
         _feed(there, tar, base, passing(stream, tallies, wanted))

@@ -8,10 +8,9 @@ import stat
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from haechi.attributes import extended, group_name, user_name
-from haechi.fileio import explain
+from haechi.fileio import Pieces, explain
 from haechi.sources._base import Tree
 from haechi.sources._files.listing import Entry, entries
 
@@ -21,29 +20,6 @@ _PIECE = 1 << 20
 _TRIES = 3
 _ENDING = bytes(2 * tarfile.BLOCKSIZE)
 _XATTR = "SCHILY.xattr."
-
-
-class Pieces(io.RawIOBase):
-    """What is made piece by piece, as a file to be read."""
-
-    def __init__(self, pieces: Iterator[bytes]):
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        view = memoryview(buffer).cast("B")
-        count = min(len(view), len(self._rest))
-        view[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
 
 
 class TarStream(Pieces):
