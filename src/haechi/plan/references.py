@@ -166,7 +166,7 @@ def _forms(plan: Plan, service: Service, key: Key, found: Found) -> None:
         suffix = encryption.suffix if encryption else ""
         with suppress(HaechiError):  # a layout that cannot be used is told where it stands
             endings[archive] = Layout(plan.layout(service.name, archive), plan.zone, suffix=suffix).ending
-    written = {endings[archive].form for archive in service.destinations if archive in endings}
+    written = {ending.form for ending in endings.values()}
     form = kind.main_form(
         kind.fitted(service.options, written) if hasattr(kind, "fitted") else service.options
     )
