@@ -47,7 +47,7 @@ def _import(docker: Docker, image: str, programs: list[str], links: dict[str, st
             real = Path(path).resolve()
             tar.add(real, f"bin/{Path(path).name}")
             for library in _libraries(real):
-                if library not in tar.getnames():
+                if library.lstrip("/") not in tar.getnames():
                     tar.add(Path(library).resolve(), library.lstrip("/"))
         for name, target in links.items():
             entry = tarfile.TarInfo(name)

@@ -20,7 +20,7 @@ MISSING: dict[str, set[str]] = {
     "lemon-korean.toml": set(),
     "onesquare.toml": set(),
     "railway-sales.toml": set(),
-    "vault-v2.toml": {"volume"},
+    "vault-v2.toml": set(),
 }
 
 

@@ -46,7 +46,7 @@ class Installation:
 
 
 def install(root: Path, kind: str, source: Source, layout: str) -> Installation:
-    root.mkdir(exist_ok=True)
+    root.mkdir(exist_ok=True, parents=True)
     vault = VaultDestination(
         "vault.main", Vault.create(open_store(str(root / "vault")), Secret("correct horse"))
     )

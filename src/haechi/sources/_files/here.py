@@ -45,11 +45,8 @@ class Files:
 
     @contextmanager
     def capture(self, reporter: Reporter) -> Iterator[Capture]:
-        tree = self._tree()
-        moment = clock.now()
-        with FirstLook(tree) as look:
-            part = Part(PartInfo(PART, "tar"), lambda: cast(BinaryIO, TarStream(tree)), look.size, tree)
-            yield Capture(moment, [part], lambda: _facts(look, reporter))
+        with offered(self._tree(), reporter) as capture:
+            yield capture
 
     def restore(
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
@@ -97,6 +94,15 @@ class Files:
     def _tree(self) -> Tree:
         roots = self.roots
         return Tree(roots, excluder(roots, self.options.exclude))
+
+
+@contextmanager
+def offered(tree: Tree, reporter: Reporter) -> Iterator[Capture]:
+    """A tree of this host as a capture."""
+    moment = clock.now()
+    with FirstLook(tree) as look:
+        part = Part(PartInfo(PART, "tar"), lambda: cast(BinaryIO, TarStream(tree)), look.size, tree)
+        yield Capture(moment, [part], lambda: _facts(look, reporter))
 
 
 def _lies_below(directory: Path, value: str) -> bool:

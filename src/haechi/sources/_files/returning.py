@@ -127,7 +127,7 @@ class Return:
             as_stream(self.part, self._trees) as stream,
         ):
             write(
-                self.there, self._tar, cast(BinaryIO, _Told(stream, step.advance)), tallies, begins, under_way
+                self.there, self._tar, cast(BinaryIO, Told(stream, step.advance)), tallies, begins, under_way
             )
         compared = []
         for item in group:
@@ -204,7 +204,7 @@ class Return:
             )
 
 
-class _Told:
+class Told:
     """A stream that says how much of it was read."""
 
     def __init__(self, stream: BinaryIO, tell: Any):

@@ -60,6 +60,8 @@ class Tallies:
     def find(self, name: bytes) -> tuple[str, bytes] | None:
         """In which root this member lies, and where below it."""
         for root, begin in self._names.items():
+            if not begin:
+                return root, name  # made in the directory itself
             if name == begin:
                 return root, b""
             if name.startswith(begin + b"/"):

@@ -1,0 +1,1 @@
+"""What the kind `volume` is made of."""
