@@ -54,7 +54,7 @@ class MariaServer:
                     f"--port={self.port}",
                     "--bind-address=127.0.0.1",
                     f"--pid-file={self.directory}/pid",
-                    "--innodb-flush-log-at-trx-commit=0",
+                    "--innodb-flush-log-at-trx-commit=2",
                     "--innodb-buffer-pool-size=64M",
                     "--performance-schema=off",
                     "--event-scheduler=on",
