@@ -33,7 +33,7 @@ class Status(IntEnum):
     LOCKED = 11, "Somebody else is working on the same service or vault; try again later."
     WRONG_KEY = 12, "No key of the vault opens with this passphrase."
     NOT_VERIFIED = 20, "A copy is damaged, or what came back is not what was saved."
-    PROMISE_BROKEN = 21, "A service does not hold the RPO or RTO that the plan promises."
+    PROMISE_BROKEN = 21, "A service does not hold the RPO or RTO that the plan promises, or an alarm stands."
     INTERRUPTED = 130, "Ctrl-C or a termination signal; nothing half-done counts."
 
 
@@ -278,6 +278,13 @@ class PromiseBroken(HaechiError):
     """A service does not hold the RPO or RTO that the plan promises."""
 
     code = "promise-broken"
+    status = Status.PROMISE_BROKEN
+
+
+class AlarmStands(HaechiError):
+    """Something is wrong, by itself or by its silence."""
+
+    code = "alarm"
     status = Status.PROMISE_BROKEN
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from haechi.archive.archive import Archive
     from haechi.events import Reporter
     from haechi.journal.book import Journal
+    from haechi.operations.alarms import Disk, Watched
     from haechi.operations.destination import Destination
     from haechi.operations.doctor import Finding
     from haechi.operations.guard import Guarded
@@ -107,6 +108,19 @@ class Home:
     def services(self, names: Sequence[str] | None = None) -> list[Service]:
         """These services, or all of them, in the plan's order."""
         return [self.service(name) for name in (names or self.plan.services)]
+
+    def watched(self, names: Sequence[str] | None = None) -> list[Watched]:
+        """These services, or all of them, with what the plan expects of them."""
+        from haechi.app import watching
+
+        return watching.watched(self, names)
+
+    @property
+    def disks(self) -> list[Disk]:
+        """What must not run full."""
+        from haechi.app import watching
+
+        return watching.disks(self)
 
     def recovery_set(self, name: str, *, taking: bool = False) -> RecoverySet:
         """A set by its name in the plan. Its deadline is for taking it."""

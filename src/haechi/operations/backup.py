@@ -10,15 +10,15 @@ import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from haechi import clock, process
-from haechi.errors import DeadlinePassed, HaechiError, PartlyDone, StoreUnavailable
+from haechi.errors import DeadlinePassed, HaechiError, JournalUnavailable, PartlyDone, StoreUnavailable
 from haechi.events import Reporter, Step
 from haechi.i18n import _
 from haechi.model import Outcome, PartInfo, Proof, ProofState, RestorePoint
-from haechi.operations import hooks, retain
+from haechi.operations import anomalies, hooks, retain
 from haechi.operations.carrying import Counted, Siblings, carry
 from haechi.operations.desk import Desk, Entry
 from haechi.operations.destination import Destination, Intake, TakesEntries, TakesSeveral, TakesTrees
@@ -69,13 +69,31 @@ def back_up(
                 raise next(iter(failed.values()))
             hooked.outcome = Outcome.PARTIAL if failed else Outcome.SUCCESS
         expired = 0
-        if retention and not failed:
+        seconds = clock.monotonic() - began
+        usual = not _unusual(service, desk, entry, seconds)
+        if retention and not failed and usual:
             expired = retain.after_backup(service, desk, entry.reporter)
         problems = {**failed, **hooked.failed}
         entry.outcome = Outcome.PARTIAL if problems else Outcome.SUCCESS
         entry.error = next((e.as_dict() for e in problems.values()), {})
-        seconds = clock.monotonic() - began
         return replace(taken, failed=failed, expired=expired, seconds=seconds, unhooked=hooked.failed)
+
+
+def _unusual(service: Service, desk: Desk, entry: Entry, seconds: float) -> bool:
+    """Whether it is unlike those before it: then old points stay until a person has looked."""
+    before: list[anomalies.Measure] = []
+    with suppress(JournalUnavailable):  # without a history nothing is unusual
+        runs = desk.journal.runs(service=service.name, operation="backup", limit=anomalies.HISTORY + 1)
+        accepted = desk.journal.runs(service=service.name, operation=anomalies.ACCEPT, limit=1)
+        before = anomalies.history(runs, accepted)
+    found = anomalies.look(anomalies.Measure(entry.bytes_read, entry.bytes_stored, seconds), before)
+    for what in found:
+        entry.reporter.warn(
+            _("{service}: {what}. No old point is let go until you have looked: haechi alarms").format(
+                service=service.name, what=what
+            )
+        )
+    return bool(found)
 
 
 def _take_patiently(service: Service, desk: Desk, entry: Entry, tags: tuple[str, ...]) -> BackedUp:

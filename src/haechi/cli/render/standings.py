@@ -13,6 +13,7 @@ from haechi.cli.render.points import state
 from haechi.cli.render.terminal import table
 from haechi.i18n import N_, _, plural
 from haechi.model import ProofState
+from haechi.operations.alarms import Alarm
 from haechi.operations.doctor import Finding, Health
 from haechi.operations.status import Standing
 
@@ -127,6 +128,27 @@ def _figures(standing: Standing) -> Iterable[str]:
         if now is not None:
             limit = f"{promised.total_seconds():.0f}" if promised else ""
             yield f"'{standing.service} {name}'={now.total_seconds():.0f}s;;{limit}"
+
+
+EVENTS = {
+    "failure": N_("failed"),
+    "overdue": N_("overdue"),
+    "promise-broken": N_("promise broken"),
+    "drill-failed": N_("drill failed"),
+    "copy-behind": N_("copy behind"),
+    "disk": N_("disk"),
+    "anomaly": N_("unusual"),
+}
+
+
+def alarms(found: Iterable[Alarm]) -> RenderableType:
+    """Each with what to do about it."""
+    made = table(_("about"), _("alarm"), _("what"), whole=())
+    for alarm in found:
+        made.add_row(alarm.subject, Text(_(EVENTS[alarm.event]), style="bold red"), Text(alarm.text))
+        if alarm.mend:
+            made.add_row("", "", Text("→ " + alarm.mend, style="dim"))
+    return made if made.row_count else Text(_("No alarm stands."), style="green")
 
 
 def findings(found: Iterable[Finding]) -> RenderableType:

@@ -1,0 +1,50 @@
+"""`haechi alarms`: what is wrong by itself, or by its silence."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Option
+
+from haechi.cli.home import at_home
+from haechi.cli.options import Services
+from haechi.i18n import N_, _, plural
+
+GROUP = "look"
+SUMMARY = N_("What is wrong by itself or by its silence: overdue, broken, away, filling, unusual")
+HELP = N_(
+    "Compares what should have happened by now with the copies, the proofs and the journal, so it finds what went "
+    "silent, too. Run it from elsewhere than the backups themselves: another host's cron, or a monitoring system. "
+    "After an unusual backup no old point is let go until somebody has looked and says so with --accept."
+)
+
+
+def command(
+    services: Services = None,
+    accept: Annotated[
+        bool, Option("--accept", help=N_("The unusual last backup of these services is right so."))
+    ] = False,
+) -> None:
+    from haechi.cli.render import standings
+    from haechi.errors import AlarmStands, UsageMistake
+    from haechi.operations import alarms
+
+    view, home = at_home()
+    if accept:
+        if not services:
+            raise UsageMistake(
+                _("Which services are right so?"), hint=_("Name them: haechi alarms --accept SERVICE")
+            )
+        with view.progress() as reporter:
+            for name in services:
+                alarms.accept(home.service(name), home.desk, reporter)
+        view.answer(services, text=lambda: _("Noted: {names}.").format(names=", ".join(services)))
+        return
+    with view.progress() as reporter:
+        found = alarms.look(home.watched(services), home.desk, reporter, home.disks)
+    view.answer(found, text=lambda: standings.alarms(found))
+    if found:
+        raise AlarmStands(
+            plural("{count} alarm stands.", "{count} alarms stand.", len(found)),
+            hint=_("Each is shown with what to do about it."),
+        )

@@ -1,0 +1,259 @@
+"""What is wrong by itself or by its silence: found from outside, by whoever runs this, and not by what went silent.
+
+A schedule that did not run writes nothing into any log. So every alarm here is found by comparing what should have
+happened by now with the copies, the proofs and the journal.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+
+from haechi import clock
+from haechi.errors import HaechiError, JournalUnavailable
+from haechi.events import Reporter
+from haechi.i18n import _
+from haechi.model import Outcome, Proof, ProofState, RestorePoint, Run
+from haechi.operations import anomalies
+from haechi.operations.desk import Desk
+from haechi.operations.service import Service
+from haechi.operations.status import Standing, standings
+from haechi.schedule import Schedule, say_duration
+
+GRACE = timedelta(hours=1)  # what a backup may take, or a busy night may delay it
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the plan wants to happen by itself."""
+
+    backup: Sequence[Schedule] = ()
+    verify: Sequence[Schedule] = ()
+    drill: Sequence[Schedule] = ()
+    lag: dict[str, timedelta] = field(default_factory=dict)  # how far a destination may fall behind
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that is wrong. `event` is what the plan's notifiers call it."""
+
+    event: str
+    subject: str
+    text: str
+    mend: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A service and what is expected of it."""
+
+    service: Service
+    expected: Expected
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A directory that must not run full."""
+
+    name: str
+    path: Path
+    full: float  # the share from which on it is an alarm
+
+
+def look(
+    watched: Sequence[Watched], desk: Desk, reporter: Reporter, disks: Sequence[Disk] = ()
+) -> list[Alarm]:
+    """Every alarm that stands now, in the plan's order."""
+    now = clock.now()
+    found = [*_away(watched), *_filling(disks)]
+    known = {s.service: s for s in standings([w.service for w in watched], desk, reporter)}
+    for one in watched:
+        found += _service(one, known[one.service.name], desk, reporter, now)
+    return found
+
+
+def accept(service: Service, desk: Desk, reporter: Reporter) -> None:
+    """A person says that what is unusual about the last backup is right so: from now on it is usual."""
+    with desk.run(anomalies.ACCEPT, service.name, reporter):
+        pass
+
+
+def _service(
+    one: Watched, standing: Standing, desk: Desk, reporter: Reporter, now: datetime
+) -> Iterator[Alarm]:
+    name = one.service.name
+    proofs = desk.proofs(name, reporter)
+    runs: list[Run] = []
+    accepted: list[Run] = []
+    with suppress(JournalUnavailable):  # it has been told with the proofs
+        runs = desk.journal.runs(service=name, operation="backup", limit=anomalies.HISTORY + 1)
+        accepted = desk.journal.runs(service=name, operation=anomalies.ACCEPT, limit=1)
+    if not one.expected.paused:
+        yield from _overdue(one, standing, proofs, now)
+    if runs and runs[0].outcome in (Outcome.FAILURE, Outcome.INTERRUPTED):
+        reason = str(runs[0].error.get("message", "")) or _("it was interrupted")
+        mend = str(runs[0].error.get("hint", ""))
+        text = _("the last backup failed: {reason}").format(reason=reason)
+        yield Alarm("failure", name, text, mend, runs[0].began)
+    yield from _promises(standing)
+    yield from _drills(name, proofs)
+    yield from _behind(one)
+    yield from _unusual(name, anomalies.history(runs, accepted), runs)
+    if standing.newest and standing.newest.time > now + timedelta(minutes=5):
+        text = _("a restore point lies in the future: a clock has jumped")
+        yield Alarm("overdue", name, text, _("Compare the clocks of the hosts."), standing.newest.time)
+
+
+def _overdue(one: Watched, standing: Standing, proofs: Sequence[Proof], now: datetime) -> Iterator[Alarm]:
+    name, zone = one.service.name, one.service.zone
+    newest = standing.newest.time if standing.newest else None
+    if newest is None and one.expected.backup:
+        yield Alarm(
+            "overdue",
+            name,
+            _("there is no restore point at all"),
+            _("Take one with: haechi backup {service}").format(service=name),
+        )
+        return
+    verified = _latest(proofs, ProofState.VERIFIED, ProofState.RESTORED)
+    restored = _latest(proofs, ProofState.RESTORED)
+    for schedules, last, text, verb in (
+        (one.expected.backup, newest, _("no backup since {time}, although one was due at {due}"), "backup"),
+        (
+            one.expected.verify,
+            verified,
+            _("not verified since {time}, although that was due at {due}"),
+            "verify",
+        ),
+        (
+            one.expected.drill,
+            restored,
+            _("not drilled since {time}, although that was due at {due}"),
+            "drill",
+        ),
+    ):
+        # What never happened is measured from the first point on: before it there was nothing to drill.
+        due = _missed(schedules, last or newest, now, zone)
+        if due is not None:
+            yield Alarm(
+                "overdue",
+                name,
+                text.format(time=_said(last, zone), due=_said(due, zone)),
+                f"haechi {verb} {name}",
+                due,
+            )
+
+
+def _missed(
+    schedules: Iterable[Schedule], last: datetime | None, now: datetime, zone: tzinfo
+) -> datetime | None:
+    """The first time after the last one at which it should have happened, if that is well past."""
+    if last is None:
+        return None
+    due = [fire for s in schedules if (fire := s.next_fire(last, zone)) is not None and fire + GRACE < now]
+    return min(due, default=None)
+
+
+def _promises(standing: Standing) -> Iterator[Alarm]:
+    name = standing.service
+    if standing.rpo_broken and standing.rpo_now is not None and standing.promise.rpo:
+        text = _("RPO: {now} would be lost, {promised} is promised").format(
+            now=say_duration(_rounded(standing.rpo_now)), promised=say_duration(standing.promise.rpo)
+        )
+        yield Alarm("promise-broken", name, text, f"haechi backup {name}")
+    if standing.rto_broken and standing.rto_now is not None and standing.promise.rto:
+        text = _("RTO: a restore takes {now}, {promised} is promised").format(
+            now=say_duration(_rounded(standing.rto_now)), promised=say_duration(standing.promise.rto)
+        )
+        yield Alarm("promise-broken", name, text, _("Promise what can be held, or make restores faster."))
+
+
+def _drills(name: str, proofs: Sequence[Proof]) -> Iterator[Alarm]:
+    """The last word about each copy of the newest drilled point."""
+    drilled = [p for p in proofs if p.depth == "restore" or p.state is ProofState.FAILED]
+    if not drilled:
+        return
+    last = max(drilled, key=lambda p: p.time)
+    if last.state is ProofState.FAILED:
+        error = last.detail.get("error")
+        different = ", ".join(last.detail.get("different") or ())
+        reason = error.get("message", "") if isinstance(error, dict) else different
+        text = _("{point} in {where} did not come back right: {reason}").format(
+            point=last.point, where=last.where, reason=reason
+        )
+        yield Alarm("drill-failed", name, text, f"haechi backup {name} && haechi drill {name}", last.time)
+
+
+def _behind(one: Watched) -> Iterator[Alarm]:
+    for onward in one.service.onward:
+        target = onward.destination
+        lag = one.expected.lag.get(target.name)
+        if lag is None:
+            continue
+        try:
+            here = _newest(one.service.destination(onward.source).points(one.service.name))
+            there = _newest(target.points(one.service.name))
+        except HaechiError:
+            continue  # told as being away
+        if here and (there is None or here - there > lag):
+            text = _("{where} is behind: its newest point is of {there}, the newest is of {here}").format(
+                where=target.name, there=_said(there, one.service.zone), here=_said(here, one.service.zone)
+            )
+            yield Alarm("copy-behind", one.service.name, text, f"haechi copy {one.service.name}")
+
+
+def _unusual(name: str, measures: Sequence[anomalies.Measure], runs: Sequence[Run]) -> Iterator[Alarm]:
+    if not measures:
+        return
+    for what in anomalies.look(measures[0], measures[1:]):
+        text = _("the last backup is unusual: {what}").format(what=what)
+        mend = _("Look at what was saved. If it is right so: haechi alarms --accept {service}").format(
+            service=name
+        )
+        yield Alarm("anomaly", name, text, mend, runs[0].began)
+
+
+def _away(watched: Sequence[Watched]) -> Iterator[Alarm]:
+    """Destinations that nobody can reach, each told once."""
+    seen: set[str] = set()
+    for one in watched:
+        for destination in one.service.everywhere:
+            if destination.name in seen:
+                continue
+            seen.add(destination.name)
+            try:
+                destination.points(one.service.name)
+            except HaechiError as problem:
+                yield Alarm("failure", destination.name, problem.message, problem.hint)
+
+
+def _filling(disks: Sequence[Disk]) -> Iterator[Alarm]:
+    for disk in disks:
+        there = next(p for p in (disk.path, *disk.path.parents) if p.exists())
+        usage = shutil.disk_usage(there)
+        share = usage.used / usage.total if usage.total else 0.0
+        if share > disk.full:
+            text = _("the disk under {path} is {share:.0%} full").format(path=disk.path, share=share)
+            yield Alarm("disk", disk.name, text, _("Make room, or let points go: haechi prune --dry-run"))
+
+
+def _latest(proofs: Iterable[Proof], *states: ProofState) -> datetime | None:
+    return max((p.time for p in proofs if p.state in states), default=None)
+
+
+def _newest(points: Sequence[RestorePoint]) -> datetime | None:
+    return max((p.time for p in points), default=None)
+
+
+def _rounded(length: timedelta) -> timedelta:
+    return timedelta(minutes=max(1, round(length.total_seconds() / 60)))
+
+
+def _said(moment: datetime | None, zone: tzinfo) -> str:
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M") if moment else _("the beginning")
