@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,12 @@ from haechi.sources._mongodb.options import Options, Target
 
 if TYPE_CHECKING:
     from haechi.sources._mongodb.beside import Beside
-    from haechi.sources._mongodb.server import Server
+    from haechi.sources._mongodb.engine import Engine
 
 __all__ = ["MongoDB", "Options", "Target", "build", "main_form"]
 
 _FORM = "bson-archive"
+_ON_SERVER = "server"
 
 
 def build(name: str, options: Options, place: Place) -> Source:
@@ -35,51 +36,38 @@ def main_form(_options: Options) -> str:
 
 
 class MongoDB:
-    """One server or replica set of the plan. Satisfies `Source` and `Exchangeable`."""
+    """One server or replica set of the plan. Satisfies `Source`, `Rehearsable` and `Exchangeable`."""
 
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
         self.options = options
         self.place = place
 
-    def _connected(self, options: Options | Target) -> AbstractContextManager[Server]:
-        _demand_driver()
-        from haechi.sources._mongodb.server import connected
+    def engine(self, target: Target | None = None) -> Engine:
+        """Who does the work, at the service or at another server. The secrets are fetched here."""
+        for package in ("pymongo", "fastcrc"):
+            if find_spec(package) is None:
+                raise DriverMissing.of(package, "mongodb")
+        from haechi.sources._mongodb.engine import choose
 
-        return connected(options.address())
+        if target is None or not target.elsewhere:
+            return choose(self.options, self.place)
+        return choose(target, open_place(target.at) if target.at else self.place)
 
     def probe(self) -> Probe:
         self.place.probe()
-        _demand_driver()
-        from haechi.sources._mongodb import probing
-
-        with self._connected(self.options) as server:
-            return probing.probe(server, self.options, self.options.address().database)
+        return self.engine().probe(self.options)
 
     @contextmanager
     def capture(self, reporter: Reporter) -> Iterator[Capture]:
-        _demand_driver()
-        from haechi.sources._mongodb import capture
-
-        address = self.options.address()
-        with (
-            self._connected(self.options) as server,
-            capture.capture(
-                server, f"{self.name}.archive", address.database, self.options, reporter
-            ) as captured,
-        ):
+        with self.engine().capture(f"{self.name}.archive", self.options, reporter) as captured:
             yield captured
 
     def restore(
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
     ) -> Restored:
-        _demand_driver()
-        from haechi.sources._mongodb.restore import Restore
-
         target = Target.read(wanted.target)
-        part = _the_one(parts)
-        with self._connected(target if target.elsewhere else self.options) as server:
-            return Restore(server, point, part, target, wanted, reporter).run()
+        return self.engine(target).restore(point, _the_one(parts), target, wanted, reporter)
 
     def rehearse(
         self,
@@ -89,56 +77,40 @@ class MongoDB:
         into: str | None,
         reporter: Reporter,
     ) -> Rehearsed:
-        """`server` (or nothing): beside the service's own databases. Or another server: `mongodb://…`."""
-        _demand_driver()
-        from haechi.sources._mongodb import rehearsal
-
-        if into not in (None, "", "server") and not str(into).startswith(("mongodb://", "mongodb+srv://")):
+        """`server` (or nothing): beside the service's own databases. Or on another server: `mongodb://…`."""
+        there = into or _ON_SERVER
+        if there != _ON_SERVER and not there.startswith(("mongodb://", "mongodb+srv://")):
             raise UsageMistake(
-                _("MongoDB cannot be rehearsed in “{place}”.").format(place=into),
+                _("MongoDB cannot be rehearsed in “{place}”.").format(place=there),
                 hint=_("Say “server”, or the address of another one: mongodb://…"),
             )
-        elsewhere = {"url": into} if into and into != "server" else {}
+        elsewhere = {} if there == _ON_SERVER else {"url": there}
         target = Target.read({**wanted.target, **elsewhere})
-        with self._connected(target if target.elsewhere else self.options) as server:
-            return rehearsal.rehearse(server, point, _the_one(parts), target, wanted, reporter)
-
-    def _place(self, target: Target) -> Place:
-        return open_place(target.at) if target.at else self.place
+        return self.engine(target).rehearse(point, _the_one(parts), target, wanted, reporter)
 
     def lying_beside(self) -> Sequence[Beside]:
-        _demand_driver()
         from haechi.sources._mongodb import beside
 
-        with self._connected(self.options) as server:
-            return beside.lying(server)
+        with self.engine().admin() as admin:
+            return beside.lying(admin)
 
     def swap(self, name: str) -> str:
-        _demand_driver()
         from haechi.sources._mongodb import beside
 
-        with self._connected(self.options) as server:
-            return beside.swap(server, name)
+        with self.engine().admin() as admin:
+            return beside.swap(admin, name)
 
     def undo(self, name: str) -> str:
-        _demand_driver()
         from haechi.sources._mongodb import beside
 
-        with self._connected(self.options) as server:
-            return beside.undo(server, name)
+        with self.engine().admin() as admin:
+            return beside.undo(admin, name)
 
     def finish(self, name: str) -> Sequence[str]:
-        _demand_driver()
         from haechi.sources._mongodb import beside
 
-        with self._connected(self.options) as server:
-            return beside.finish(server, name)
-
-
-def _demand_driver() -> None:
-    for package in ("pymongo", "fastcrc"):
-        if find_spec(package) is None:
-            raise DriverMissing.of(package, "mongodb")
+        with self.engine().admin() as admin:
+            return beside.finish(admin, name)
 
 
 def _the_one(parts: Mapping[str, PartReader]) -> PartReader:

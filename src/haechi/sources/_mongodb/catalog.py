@@ -56,20 +56,17 @@ def databases(server: Server, options: Options, named: str | None) -> list[str]:
                 hint=_("There are: {names}").format(names=", ".join(sorted(there)) or "-"),
             )
         return list(wanted)
-    return sorted(
-        name
-        for name in there - _INTERNAL
-        if not beside.is_one(name)
-        and not any(fnmatchcase(name, pattern) for pattern in options.exclude_databases)
-    )
+    return sorted(name for name in there if _belongs(name, options))
 
 
-def chooser(options: Options, databases: Sequence[str]) -> Chosen:
-    """Whether a namespace is among those that are captured."""
+def chooser(options: Options, databases: Sequence[str] | None) -> Chosen:
+    """Whether a namespace is among those that are captured: of these databases, or of all that are not left out."""
 
     def chosen(name: Name) -> bool:
         full = ".".join(name)
-        if name[0] not in databases or name[0] in _INTERNAL:
+        if name[0] in _INTERNAL or (
+            name[0] not in databases if databases else not _belongs(name[0], options)
+        ):
             return False
         if name[1].startswith((beside.TEMPORARY, *beside.MARKS)):
             return False  # a restore is under way
@@ -78,6 +75,13 @@ def chooser(options: Options, databases: Sequence[str]) -> Chosen:
         return not any(fnmatchcase(full, pattern) for pattern in options.exclude_collections)
 
     return chosen
+
+
+def _belongs(database: str, options: Options) -> bool:
+    """To all databases: not each server's own, not what lies beside, not what the plan leaves out."""
+    if database in _INTERNAL or beside.is_one(database):
+        return False
+    return not any(fnmatchcase(database, pattern) for pattern in options.exclude_databases)
 
 
 def namespaces(server: Server, databases: Sequence[str], chosen: Chosen) -> list[Namespace]:

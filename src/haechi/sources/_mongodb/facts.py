@@ -76,6 +76,22 @@ def compare_shape(
     return made
 
 
+def differing(name: Name, expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[Comparison]:
+    """All that is known of a namespace, with what was found of it."""
+    title = ".".join(name)
+    words = {
+        "documents": _("{name}: documents"),
+        "digest": _("{name}: digest"),
+        "indexes": _("{name}: indexes"),
+        "options": _("{name}: options"),
+    }
+    return [
+        Comparison(word.format(name=title), expected[key], found.get(key))
+        for key, word in words.items()
+        if key in expected
+    ]
+
+
 def sum_up(batches: Iterable[bytes], each: bool = True) -> Sum:
     total = Sum(each)
     for batch in batches:

@@ -15,6 +15,7 @@ from haechi.events import Step
 from haechi.i18n import _
 from haechi.sources._mongodb import catalog, problems, raw, reading
 from haechi.sources._mongodb.archive import OPLOG, Entry, Name, Sum
+from haechi.sources._mongodb.beside import Admin
 from haechi.sources._mongodb.layout import Layout, is_authority
 from haechi.sources._mongodb.reading import Documents, End
 from haechi.sources._mongodb.server import Doc, Server
@@ -66,7 +67,7 @@ def load(
         writers.settle()
 
 
-def create(server: Server, entry: Entry, name: Name) -> None:
+def create(server: Admin, entry: Entry, name: Name) -> None:
     """An empty collection, view or time series of this name, with its options."""
     options = {key: value for key, value in catalog.told(entry)[0].items() if key != "autoIndexId"}
     doing = _("Making the collection “{name}”").format(name=".".join(name))

@@ -40,6 +40,7 @@ class Prelude:
     entries: Mapping[Name, Entry]
     server_version: str
     tool_version: str
+    concurrent: int = 1
 
     def entry(self, name: Name) -> Entry | None:
         """Whose documents come under this name: those of a time series come under its buckets' name."""
@@ -193,7 +194,13 @@ def _prelude(source: _Source) -> Prelude:
                 _damaged(_("its table of contents is broken"))
             entry = Entry((values[0], values[1]), values[2], values[3] or "collection")
             entries[entry.name] = entry
-    return Prelude(entries, str(header.get("server_version", "")), str(header.get("tool_version", "")))
+    concurrent = header.get("concurrent_collections")
+    return Prelude(
+        entries,
+        str(header.get("server_version", "")),
+        str(header.get("tool_version", "")),
+        concurrent if isinstance(concurrent, int) else 1,
+    )
 
 
 def _named(header: Mapping[str, Any], prelude: Prelude) -> tuple[Name, int | None]:
