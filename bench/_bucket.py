@@ -1,0 +1,134 @@
+"""A bucket into a vault, against `rclone sync` of it to a directory and restic of that: first, and unchanged."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bench._base import Comparison
+from haechi.sources._bucket.opening import open_bucket
+from haechi.stores import objects
+from tests.servers import seaweedfs
+
+_PLAN = """
+[plan]
+name = "bench"
+[server]
+state = "{work}/state"
+[vault.main]
+url = "{work}/vault"
+key = {{ file = "{work}/key" }}
+[service.documents]
+source = "bucket"
+url = "s3://{bucket}"
+endpoint = "{endpoint}"
+region = "us-east-1"
+to = "vault.main"
+"""
+
+
+class Sides:
+    """Each side with what it needs from one run to the next."""
+
+    def __init__(self, work: Path, server: seaweedfs.SeaweedFS, bucket: str):
+        self.work = work
+        self.bucket = bucket
+        keys = server.options
+        self.env = {
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": keys["access_key"],
+            "AWS_SECRET_ACCESS_KEY": keys["secret_key"],
+            "RCLONE_CONFIG": str(work / "rclone.conf"),
+            "RCLONE_CONFIG_S3_TYPE": "s3",
+            "RCLONE_CONFIG_S3_PROVIDER": "SeaweedFS",
+            "RCLONE_CONFIG_S3_ENDPOINT": server.endpoint,
+            "RCLONE_CONFIG_S3_ENV_AUTH": "true",
+            "RESTIC_PASSWORD": "bench",
+            "RESTIC_REPOSITORY": str(work / "restic"),
+            "RESTIC_CACHE_DIR": str(work / "cache"),
+        }
+        (work / "key").write_text("bench")
+        (work / "key").chmod(0o600)
+        (work / "haechi.toml").write_text(_PLAN.format(work=work, bucket=bucket, endpoint=server.endpoint))
+
+    def begin_anew(self) -> None:
+        for name in ("vault", "state", "restic", "cache", "copy"):
+            shutil.rmtree(self.work / name, ignore_errors=True)
+        self._run(
+            sys.executable, "-m", "haechi", "vault", "init", "main", "--plan", self.work / "haechi.toml"
+        )
+        self._run("restic", "init")
+
+    def haechi(self) -> None:
+        self._run(sys.executable, "-m", "haechi", "backup", "--plan", self.work / "haechi.toml")
+
+    def rclone_and_restic(self) -> None:
+        rclone = Path(sys.executable).with_name("rclone")
+        at_once = ("--transfers", "16", "--checkers", "16")
+        self._run(rclone, "sync", *at_once, f"s3:{self.bucket}", self.work / "copy")
+        self._run("restic", "backup", self.work / "copy")
+
+    def _run(self, *argv: object) -> None:
+        done = subprocess.run([str(word) for word in argv], env=self.env, capture_output=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{argv}: {done.stdout[-2000:]!r} {done.stderr[-2000:]!r}")
+
+
+def rows(quick: bool, work: Path) -> Iterable[Comparison]:
+    count = 1_500 if quick else 50_000
+    with seaweedfs.running() as server:
+        bucket = server.bucket()
+        fill(server, bucket, count)
+        sides = Sides(work, server, bucket)
+        yield Comparison(
+            f"bucket of {count} objects, first run",
+            sides.haechi,
+            1.0,
+            sides.rclone_and_restic,
+            before=sides.begin_anew,
+            runs=1 if quick else 3,
+        )
+        sides.begin_anew()
+        sides.haechi()
+        sides.rclone_and_restic()
+        yield Comparison(
+            f"bucket of {count} objects, unchanged",
+            sides.haechi,
+            1 / 3,
+            sides.rclone_and_restic,
+            runs=1 if quick else 3,
+        )
+        yield Comparison(f"bucket of {count} objects, memory", lambda: peak(sides), 300, unit="MiB", runs=1)
+
+
+def fill(server: seaweedfs.SeaweedFS, name: str, count: int) -> None:
+    """Documents of some kB, in directories of a hundred."""
+    chance = random.Random(1)
+    there = open_bucket(f"s3://{name}", objects.Options.model_validate(server.options))
+
+    def put(number: int) -> None:
+        key = f"documents/{number // 100:04d}/{number:06d}.pdf"
+        there.put(key, chance.randbytes(chance.randrange(1000, 16000)), {"content-type": "application/pdf"})
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(put, range(count)))
+    there.close()
+
+
+def peak(sides: Sides) -> float:
+    """Of a first run: the most that it held, in MiB."""
+    sides.begin_anew()
+    child = os.fork()
+    if child == 0:
+        plan = str(sides.work / "haechi.toml")
+        os.execve(sys.executable, [sys.executable, "-m", "haechi", "backup", "--plan", plan], sides.env)
+    _pid, status, used = os.wait4(child, 0)
+    if status:
+        raise RuntimeError("the backup failed")
+    return used.ru_maxrss / 1024
