@@ -1,6 +1,6 @@
 """BSON as bytes: a document taken apart into its fields and put together again, with nothing decoded on the way.
 
-Decoding and encoding would lose what Python has no word for: deprecated types, duplicate keys, the width of numbers.
+Decoding and encoding would lose what Python has no word for: deprecated types, and some more.
 """
 
 from __future__ import annotations
