@@ -1,1 +1,1 @@
-"""The rooms of the kind “mariadb”."""
+"""What the kind `mariadb` is made of."""
