@@ -9,6 +9,7 @@ are their own paths, and a name that begins with `%` says what a path could not:
     %+PIECE     a directory: the first piece of a name of 200 bytes or more; the rest of the name is below it
     %=NAME      a file: the object of a key under which other keys lie
     %~MARK      a directory: one of several into which a very full one is divided; it is no part of the key
+    %x          a directory of keys that are not UTF-8: their bytes in hexadecimal, 200 digits a name
 """
 
 from __future__ import annotations
@@ -19,13 +20,30 @@ from zlib import crc32
 
 _LONG = 200
 FULL = 16384  # entries of one directory, before it is divided
+_RAW = "\udfff"  # begins what is no UTF-8, and nothing else
 _MARKS = 0x1FFF  # one name in so many begins a new division
 
 
 def names_of(key: str) -> list[str]:
     """The names along the path of this key."""
+    return _names(order(key))
+
+
+def order(key: str) -> str:
+    """Keys in this order come directory by directory."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        digits = _bytes(key).hex()
+        return _RAW + "\0".join(digits[at : at + _LONG] for at in range(0, len(digits), _LONG))
+    return key.replace("/", "\0")
+
+
+def _names(ordered: str) -> list[str]:
+    if ordered.startswith(_RAW):
+        return ["%x", *ordered[1:].split("\0")]
     names: list[str] = []
-    for part in key.split("/"):
+    for part in ordered.split("\0"):
         rest = part
         while len(rest) >= _LONG // 4 and len(raw := _bytes(rest)) >= _LONG:
             piece = _cut(raw)
@@ -37,21 +55,18 @@ def names_of(key: str) -> list[str]:
 
 def key_of(path: str) -> str:
     """The key that is kept at this path."""
+    names = [name for name in path.split("/") if not name.startswith("%~")]
+    if names[0] == "%x":
+        digits = "".join(name.removeprefix("%=") for name in names[1:])
+        return bytes.fromhex(digits).decode("utf-8", "surrogateescape")
     key = []
-    for name in path.split("/"):
-        if name.startswith("%~"):
-            continue
+    for name in names:
         kept = name.removeprefix("%=")
         key.append(kept[2:] if kept.startswith("%+") else kept.removeprefix("%") + "/")
     return "".join(key)[:-1]
 
 
-def order(key: str) -> str:
-    """Keys in this order come directory by directory."""
-    return key.replace("/", "\0")
-
-
-Known = tuple[str, bool]  # a key, and whether other keys lie under it
+Known = tuple[str, bool]  # a key as `order` has it, and whether other keys lie under it
 
 
 def full_directories(keys: Iterable[Known]) -> set[str]:
@@ -85,7 +100,7 @@ def paths(keys: Iterable[Known], full: set[str]) -> Iterator[str]:
 
 
 def _placed(known: Known) -> list[str]:
-    names = names_of(known[0])
+    names = _names(known[0])
     if known[1]:
         names[-1] = "%=" + names[-1]
     return names

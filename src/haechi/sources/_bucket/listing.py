@@ -118,10 +118,10 @@ class Listing:
 
 
 def _known(records: Iterable[Record]) -> Iterator[keys.Known]:
-    """A key, which for an old version stands below its own; it lies above others if the next one is below it."""
+    """A key lies above others if the next one is below it."""
     for record, after in pairwise(chain(records, (None,))):
         assert record
-        yield record.order.replace("\0", "/"), bool(after and after.order.startswith(record.order + "\0"))
+        yield record.order, bool(after and after.order.startswith(record.order + "\0"))
 
 
 def old_version(record: Record, until: int, number: int) -> Record:
