@@ -164,3 +164,17 @@ class Run:
     point: str = ""
     error: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[RunStep, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found when something was drilled or gone through, as it was signed."""
+
+    id: str
+    kind: str  # "drill", "checklist"
+    subject: str  # a service, a checklist
+    host: str
+    time: datetime
+    body: str  # JSON
+    key: str  # the public key that the signature goes with
+    signature: str

@@ -23,6 +23,7 @@ from haechi.errors import NotThere, UsageMistake
 from haechi.i18n import _
 from haechi.journal import liveness, opening
 from haechi.journal.recorder import RunRecorder
+from haechi.journal.reports import Reports
 from haechi.journal.schema import copies, points, proofs, runs, steps
 from haechi.model import Copy, Outcome, Proof, ProofState, RestorePoint, Run, RunStep
 
@@ -79,7 +80,7 @@ class Journal:
         """Write that this run has begun; its id, which sorts by time."""
         began = clock.now()
         run = f"{began:%Y%m%dT%H%M%S}{began.microsecond // 1000:03d}-{secrets.token_hex(3)}"
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(
                 insert(runs).values(
                     id=run,
@@ -100,7 +101,7 @@ class Journal:
     def step(self, run_id: str, step: RunStep) -> None:
         """Add a step that has ended to a run."""
         number = select(func.coalesce(func.max(steps.c.number), 0) + 1).where(steps.c.run == run_id)
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(
                 insert(steps).values(
                     run=run_id,
@@ -125,7 +126,7 @@ class Journal:
         error: Mapping[str, Any] | None = None,
     ) -> None:
         """Write how the run ended, and why."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id)
@@ -155,7 +156,7 @@ class Journal:
             query = query.where(runs.c.operation == operation)
         if since is not None:
             query = query.where(runs.c.began >= since)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [_run(row) for row in connection.execute(query)]
 
     def run(self, id_or_prefix: str) -> Run:
@@ -164,7 +165,7 @@ class Journal:
             runs.c.id.startswith(id_or_prefix, autoescape=True),
             runs.c.id.contains(f"-{id_or_prefix}", autoescape=True),
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(select(runs).where(or_(*begins)).limit(2)).all()
             if not found:
                 raise NotThere(
@@ -185,12 +186,12 @@ class Journal:
 
     def record_point(self, point: RestorePoint) -> None:
         """Write in a restore point and its copies. Idempotent; copies known from before stay."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             _keep_point(connection, point)
 
     def forget_copy(self, point_id: str, where: str) -> None:
         """One copy is gone; with the last one the point is. The journal still knows that it was there."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(delete(copies).where(copies.c.point == point_id, copies.c.place == where))
             _mark_gone(connection)
 
@@ -199,7 +200,7 @@ class Journal:
         query = select(points).where(points.c.gone.is_(None)).order_by(points.c.time, points.c.id)
         if service is not None:
             query = query.where(points.c.service == service)
-        with self._reading() as connection:
+        with self.reading() as connection:
             where = _copies_by_point(connection)
             return [_point(row, where.get(row.id, ())) for row in connection.execute(query)]
 
@@ -214,7 +215,7 @@ class Journal:
         """
         total = added = again = 0
         seen: set[tuple[str, str]] = set()
-        with self._writing() as connection:
+        with self.writing() as connection:
             known = set(connection.scalars(select(points.c.id).where(points.c.gone.is_(None))))
             ran = set(connection.scalars(select(runs.c.id)))
             for point in found:
@@ -244,7 +245,7 @@ class Journal:
 
     def record_proof(self, proof: Proof) -> None:
         """Write in what was done with a copy and what came out."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(
                 insert(proofs).values(
                     id=f"{proof.time:%Y%m%dT%H%M%S}-{secrets.token_hex(6)}",
@@ -265,20 +266,25 @@ class Journal:
             query = query.where(proofs.c.point == point)
         if service is not None:
             query = query.where(proofs.c.point.in_(select(points.c.id).where(points.c.service == service)))
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [_proof(row) for row in connection.execute(query)]
+
+    @property
+    def reports(self) -> Reports:
+        """Of drills and checklists."""
+        return Reports(self)
 
     # -- care -------------------------------------------------------------------------------------
 
     def ended_before(self, moment: datetime) -> int:
         """How many runs `prune` would forget."""
         query = select(func.count()).select_from(runs).where(runs.c.ended < moment)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return int(connection.scalar(query) or 0)
 
     def prune(self, before: datetime) -> int:
         """Forget runs that ended before this, and points gone before this with their proofs; how many runs."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             gone = select(points.c.id).where(points.c.gone < before)
             connection.execute(delete(proofs).where(proofs.c.point.in_(gone)))
             connection.execute(delete(points).where(points.c.gone < before))
@@ -287,12 +293,14 @@ class Journal:
             return connection.execute(delete(runs).where(runs.c.ended < before)).rowcount
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """For the journal's own rooms."""
         with opening.explained(self._engine), opening.reading(self._engine) as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
+        """The same, one at a time."""
         with opening.explained(self._engine), self._engine.begin() as connection:
             yield connection
 

@@ -73,4 +73,20 @@ _FIRST = (
     "CREATE INDEX haechi_proofs_by_point ON haechi_proofs (point, time)",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_REPORTS = (
+    """
+    CREATE TABLE haechi_reports (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        host TEXT NOT NULL,
+        time TEXT NOT NULL,
+        body TEXT NOT NULL,
+        key TEXT NOT NULL,
+        signature TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX haechi_reports_by_subject ON haechi_reports (kind, subject, time)",
+)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _REPORTS)

@@ -115,3 +115,16 @@ proofs = Table(
     Column("seconds", Float, nullable=False),
     Column("detail", Values, nullable=False),
 )
+
+reports = Table(
+    "haechi_reports",
+    metadata,
+    Column("id", Words, primary_key=True),
+    Column("kind", Words, nullable=False),
+    Column("subject", Words, nullable=False),
+    Column("host", Words, nullable=False),
+    Column("time", Moment, nullable=False),
+    Column("body", Text, nullable=False),  # as it was signed, byte for byte
+    Column("key", Words, nullable=False),
+    Column("signature", Words, nullable=False),
+)

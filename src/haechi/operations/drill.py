@@ -27,12 +27,13 @@ from haechi.errors import (
 )
 from haechi.events import Reporter
 from haechi.i18n import _
-from haechi.model import Outcome, Proof, ProofState, RestorePoint
-from haechi.operations import hooks, locate
+from haechi.model import Outcome, Proof, ProofState, Report, RestorePoint
+from haechi.operations import hooks, locate, reports
 from haechi.operations.desk import Desk, Entry
 from haechi.operations.destination import Destination
 from haechi.operations.restore import readers, with_checks
 from haechi.operations.service import Service
+from haechi.operations.timeline import Timeline
 from haechi.sources._base import Comparison, Rehearsable, Rehearsed, Wanted
 
 RANDOM = "random"
@@ -64,6 +65,7 @@ class Drilled:
     rehearsed: Rehearsed | None = None
     problem: HaechiError | None = None
     unhooked: Mapping[str, HaechiError] = field(default_factory=dict)  # to be done afterwards, and it failed
+    report: Report | None = None
 
     @property
     def passed(self) -> bool:
@@ -98,14 +100,17 @@ def drill(
             ),
         )
     point, destination = _pick(service, reporter, which, copies, chance or random.SystemRandom())
-    with desk.run("drill", service.name, reporter) as entry:
+    timeline = Timeline()
+    listening = Reporter(*reporter.listeners, timeline, parent=reporter.parent)
+    with desk.run("drill", service.name, listening) as entry:
         entry.point = point.id
         entry.bytes_read = point.size
         told = service.told("drill", entry.run, point.id)
         with hooks.around(service.hooks, "drill", told, entry.reporter) as hooked:
             done = _rehearse(service, source, point, destination, into, entry.reporter)
             hooked.outcome = Outcome.SUCCESS if done.passed else Outcome.FAILURE
-        done = replace(done, unhooked=hooked.failed)
+        report = reports.keep(desk, "drill", service.name, _told(done, service, timeline), entry.reporter)
+        done = replace(done, unhooked=hooked.failed, report=report)
         _write_down(done, entry)
         return done
 
@@ -145,6 +150,31 @@ def _pick(
         point = locate.choose(points, which, service.zone)
     copy = chance.choice(point.copies)
     return replace(point, copies=(copy,)), service.destination(copy.where)
+
+
+def _told(done: Drilled, service: Service, timeline: Timeline) -> dict[str, object]:
+    """What the report says: enough to judge by it without this installation."""
+    found = done.rehearsed
+    return {
+        "service": service.name,
+        "kind": service.kind,
+        "point": done.point.id,
+        "state_of": done.point.time.isoformat(),
+        "size": done.point.size,
+        "copy": done.copy,
+        "where": found.where if found else "",
+        "passed": done.passed,
+        "seconds": round(done.seconds, 3),
+        "restore_seconds": round(found.seconds, 3) if found else None,
+        "rto_promised": service.promise.rto.total_seconds() if service.promise.rto else None,
+        "compared": [
+            {"what": c.what, "saved": c.expected, "found": c.found, "equal": c.equal}
+            for c in (found.restored.comparisons if found else ())
+        ],
+        "left": list(found.left) if found else [],
+        "error": done.problem.as_dict() if done.problem else None,
+        "steps": timeline.as_data(),
+    }
 
 
 def _write_down(done: Drilled, entry: Entry) -> None:

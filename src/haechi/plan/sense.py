@@ -207,7 +207,7 @@ _ROOMS = (
     ("copy", ("copy",), "haechi.operations.replicate"),
     ("drill", ("drill",), "haechi.operations.drill"),
     ("hooks", ("hooks",), "haechi.operations.hooks"),
-    ("contact", ("contact",), "haechi.documents"),
+    ("contact", ("contact",), "haechi.documents.plan"),
 )
 
 

@@ -79,6 +79,7 @@ def as_data(done: Sequence[Drilled]) -> list[dict[str, object]]:
             "restore_seconds": one.rehearsed.seconds if one.rehearsed else None,
             "seconds": one.seconds,
             "error": one.problem.as_dict() if one.problem else None,
+            "report": one.report.id if one.report else None,
         }
         for one in done
     ]

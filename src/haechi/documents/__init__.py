@@ -1,0 +1,1 @@
+"""Pages that people read away from the terminal."""

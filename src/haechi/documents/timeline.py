@@ -1,0 +1,50 @@
+"""Steps over time as a picture: which of them the whole had to wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+_ROW = 26
+_LEFT, _WIDTH = 300, 860  # where the bars begin; how wide the picture is
+_RIGHT = 70
+_LETTERS = 40  # of a title; the rest is cut
+
+
+def picture(steps: Sequence[Mapping[str, Any]]) -> str:
+    """SVG to be put into a page. Bars that nothing else ran beside are the critical path, and darker."""
+    if not steps:
+        return ""
+    end = max(step["began"] + step["seconds"] for step in steps) or 1.0
+    scale = (_WIDTH - _LEFT - _RIGHT) / end
+    rows = "".join(_row(number, step, scale, _waited_for(step, steps)) for number, step in enumerate(steps))
+    height = _ROW * len(steps) + 8
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {height}" width="100%" role="img" '
+        f'style="font: 13px system-ui, sans-serif">{rows}</svg>'
+    )
+
+
+def _row(number: int, step: Mapping[str, Any], scale: float, critical: bool) -> str:
+    top = number * _ROW + 6
+    left = _LEFT + step["began"] * scale
+    width = max(step["seconds"] * scale, 2)
+    color = "#b3261e" if step.get("error") else "#2457a6" if critical else "#9db4d6"
+    title = str(step["title"])
+    shown = title if len(title) <= _LETTERS else title[: _LETTERS - 1] + "…"
+    beside, took = min(left + width + 6, _WIDTH - 60), f"{step['seconds']:.1f} s"
+    return (
+        f'<text x="0" y="{top + 13}" fill="#1d2530">{escape(shown)}<title>{escape(title)}</title></text>'
+        f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="17" rx="3" fill="{color}"/>'
+        f'<text x="{beside:.1f}" y="{top + 13}" fill="#5b6675">{took}</text>'
+    )
+
+
+def _waited_for(step: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it ended last of those that ran beside it."""
+    end = step["began"] + step["seconds"]
+    beside = [
+        s for s in steps if s is not step and s["began"] < end and s["began"] + s["seconds"] > step["began"]
+    ]
+    return all(s["began"] + s["seconds"] <= end for s in beside)

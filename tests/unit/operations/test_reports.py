@@ -1,0 +1,118 @@
+"""Signed reports: whoever changes one afterwards is seen, and the page needs nothing but itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from haechi.documents import report as document
+from haechi.errors import NotThere, SecretMissing, UsageMistake
+from haechi.events import SILENT
+from haechi.journal.book import Journal
+from haechi.operations import drill, reports
+from haechi.operations.backup import back_up
+from haechi.operations.reports import Seal
+from haechi.sources._base import Comparison, Rehearsed, Restored
+from tests.unit.operations.ground import Ground, Papers, lay
+
+
+class Rehearsable(Papers):
+    """Comes back in memory."""
+
+    lost = False
+
+    def rehearse(self, point, parts, wanted, into, reporter):  # type: ignore[no-untyped-def]
+        with reporter.step("reading <all> of it"):
+            restored = self.restore(point, parts, wanted, reporter)
+        if self.lost:
+            restored = Restored("memory", (Comparison("rows <of> a.bin", 10, 9),))
+        return Rehearsed(restored, "memory", 0.01)
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    ground = lay(tmp_path)
+    ground.source = Rehearsable(dict(ground.source.state))
+    back_up(ground.service(ground.vault), ground.desk, SILENT)
+    return ground
+
+
+def test_a_drill_leaves_a_report_that_is_ours(ground: Ground) -> None:
+    done = drill.drill(ground.service(ground.vault), ground.desk, SILENT)
+    assert done.report
+    kept = ground.desk.journal.reports.get(done.report.id[:24])
+    assert kept == done.report
+    assert reports.look(ground.desk, kept) is Seal.OURS
+    body = json.loads(kept.body)
+    assert body["passed"]
+    assert body["point"] == done.point.id
+    assert [step["title"] for step in body["steps"]] == ["reading <all> of it"]
+    assert len(body["compared"]) == 2
+    key = ground.desk.state / "report.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("what", ["body", "subject", "time", "host", "signature", "key"])
+def test_a_later_change_is_seen(ground: Ground, what: str) -> None:
+    report = drill.drill(ground.service(ground.vault), ground.desk, SILENT).report
+    assert report
+    changed = {
+        "body": replace(report, body=report.body.replace("true", "false", 1)),
+        "subject": replace(report, subject="others"),
+        "time": replace(report, time=report.time.replace(year=2031)),
+        "host": replace(report, host="elsewhere"),
+        "signature": replace(report, signature="00" * 64),
+        "key": replace(report, key="zz"),
+    }[what]
+    assert reports.look(ground.desk, changed) is Seal.BROKEN
+
+
+def test_another_installation_is_told_apart(ground: Ground, tmp_path: Path) -> None:
+    report = drill.drill(ground.service(ground.vault), ground.desk, SILENT).report
+    assert report
+    other = replace(ground.desk, state=tmp_path / "other")
+    assert reports.look(other, report) is Seal.FOREIGN
+    reports.sign(other, "drill", "x", {})
+    assert reports.look(other, report) is Seal.FOREIGN
+
+
+def test_a_key_that_cannot_be_read_is_said_so(ground: Ground) -> None:
+    (ground.desk.state / "report.key").write_text("nonsense")
+    with pytest.raises(SecretMissing, match="cannot be read"):
+        reports.sign(ground.desk, "drill", "x", {})
+
+
+def test_they_are_found_again(ground: Ground) -> None:
+    for subject in "one", "two":
+        ground.desk.journal.reports.add(reports.sign(ground.desk, "checklist", subject, {"complete": True}))
+    found = ground.desk.journal.reports.find(kind="checklist")
+    assert [report.subject for report in found] == ["two", "one"]
+    assert ground.desk.journal.reports.find(subject="one")[0].subject == "one"
+    with pytest.raises(UsageMistake):
+        ground.desk.journal.reports.get("20")
+    with pytest.raises(NotThere):
+        ground.desk.journal.reports.get("nope")
+
+
+def test_the_page_says_what_differs_and_nothing_in_it_is_markup(ground: Ground) -> None:
+    assert isinstance(ground.source, Rehearsable)
+    ground.source.lost = True
+    report = drill.drill(ground.service(ground.vault), ground.desk, SILENT).report
+    assert report
+    page = document.page(report, "ours", ZoneInfo("Asia/Seoul"))
+    assert "rows &lt;of&gt; a.bin" in page
+    assert "reading &lt;all&gt; of it" in page
+    assert "class=differs" in page
+    assert "http" not in page.replace("http-equiv", ""), "it needs nothing from anywhere"
+    assert "KST" in page
+    assert report.signature in page
+
+
+def test_a_journal_that_is_away_hides_no_drill(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = Journal("sqlite:////proc/nowhere/journal.sqlite")
+    desk = replace(ground.desk, journal=away)
+    assert drill.drill(ground.service(ground.vault), desk, SILENT).passed
