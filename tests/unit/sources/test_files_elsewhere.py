@@ -229,10 +229,10 @@ def test_what_cannot_be_read_fails_and_says_why(tmp_path: Path, place: Elsewhere
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can read as another user")
-def test_a_file_that_may_not_be_read_is_no_hole(tmp_path: Path, place: Elsewhere) -> None:
-    ground, directory = media(tmp_path, place, run_as="nobody")
+def test_a_file_that_may_not_be_read_is_no_hole(open_directory: Path, place: Elsewhere) -> None:
+    ground, directory = media(open_directory, place, run_as="nobody")
     for above in (directory, *directory.parents):
-        if tmp_path.parent.parent.parent in above.parents:
+        if above.is_relative_to(open_directory):
             above.chmod(0o755)
     with pytest.raises(AccessRefused, match="secret"):
         ground.back_up()
