@@ -17,7 +17,7 @@ from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.sources import postgresql
 from haechi.sources._base import PartReader, Restored, Wanted
-from haechi.sources._postgresql import loading
+from haechi.sources._postgresql import feeding
 from tests.servers.postgres import Postgres
 
 AWKWARD = Path(__file__).with_name("postgresql_awkward.sql")
@@ -57,7 +57,7 @@ def database(server: Postgres, sql: str = "", options: str = "", name: str = "")
 
 def ask(server: Postgres, sql: str, name: str) -> str:
     """Rows from this database, whatever is in its name."""
-    return server.psql(sql, loading.conninfo(name))
+    return server.psql(sql, feeding.conninfo(name))
 
 
 def relatives(server: Postgres, name: str) -> list[str]:

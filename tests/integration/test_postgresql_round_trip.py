@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import io
 import os
 import subprocess
+from typing import Any
 
 import pytest
 
 from haechi.errors import NotThere, UsageMistake
+from haechi.events import SILENT
 from haechi.model import PartInfo
+from haechi.sources._base import PartReader, Wanted
 from tests.integration.postgresql_ground import (
     AWKWARD,
     Kept,
@@ -123,6 +127,30 @@ def test_a_single_table_comes_back_whole(postgres: Postgres) -> None:
         assert "DISABLE TRIGGER noted" in orders
         with pytest.raises(NotThere):
             erp.swap(name)  # part of a database does not replace the whole
+
+
+def test_a_single_table_is_read_without_the_rest(postgres: Postgres) -> None:
+    sql = """create table large as select i, repeat(md5(i::text), 20) t from generate_series(1, 20000) i;
+             create table small as select i from generate_series(1, 10) i; select lo_from_bytea(0, 'large object')"""
+    with database(postgres, sql) as name:
+        erp = service(postgres, database=name)
+        kept = take(erp)
+        ((part, data),) = kept.data.items()
+        read = 0
+
+        class Watched(io.BytesIO):
+            def readinto(self, buffer: Any) -> int:
+                nonlocal read
+                count = super().readinto(buffer)
+                read += count
+                return count
+
+        reader = PartReader(kept.parts[part].info, lambda: Watched(data))
+        only = Wanted(only=(f"{name}:small",))
+        restored = erp.restore(kept.point, {part: reader}, only, SILENT)
+        assert unequal(restored) == []
+        assert postgres.psql("select count(*) from small", restored.where) == "10"
+        assert read < len(data) // 4
 
 
 def test_a_single_schema_comes_back(postgres17: Postgres) -> None:

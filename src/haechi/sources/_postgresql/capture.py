@@ -17,6 +17,7 @@ from haechi.i18n import _
 from haechi.model import PartInfo
 from haechi.sources._base import Capture, Part
 from haechi.sources._postgresql import catalog, dump, facts, patterns, plain
+from haechi.sources._postgresql.blocks import Ends
 from haechi.sources._postgresql.options import Options
 from haechi.sources._postgresql.server import Server
 from haechi.sources._postgresql.session import Session
@@ -84,6 +85,7 @@ class Database:
     _known: dict[str, Any] = field(default_factory=dict)
     _counting: threading.Thread | None = None
     _leaving: bool = False
+    _ends: Ends = field(default_factory=Ends)
 
     @property
     def part(self) -> str:
@@ -144,8 +146,16 @@ class Database:
         head = b""
         if self.options.format == "plain" and self.options.what != "data" and not self.alone:
             head = plain.head(self.token, self.name, self._known["properties"], self.server.version)
+        self._ends = Ends()
         return dump.dump(
-            self.server, self.name, self.options, self._snapshot["id"], self.stack, head, self._begun
+            self.server,
+            self.name,
+            self.options,
+            self._snapshot["id"],
+            self.stack,
+            head,
+            self._begun,
+            self._ends,
         )
 
     def _begun(self) -> None:
@@ -168,7 +178,7 @@ class Database:
             self._begin_counting()
         assert self._counting
         self._counting.join()
-        return self._known
+        return {**self._known, "ends": self._ends.found} if self._ends.found else self._known
 
 
 def gather(session: Session, options: Options) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from haechi.errors import ProgramFailed, ServerUnavailable
 from haechi.i18n import _
 from haechi.process import Output
 from haechi.sources._postgresql import plain, problems
+from haechi.sources._postgresql.blocks import Ends
 from haechi.sources._postgresql.options import Options
 from haechi.sources._postgresql.server import Server
 
@@ -58,10 +59,12 @@ def dump(
     stack: ExitStack,
     head: bytes,
     begun: Callable[[], None],
+    ends: Ends,
 ) -> BinaryIO:
     """pg_dump's output, that ends well only if pg_dump did. The process ends with the stack at the latest.
 
-    `begun` is called when the first bytes are there: by then pg_dump has locked all that it will read.
+    `begun` is called when the first bytes are there: by then pg_dump has locked all that it will read. `ends` is told
+    what passes, of the custom format.
     """
     clients = server.fitting()
     argv = [clients.program("pg_dump"), *arguments(options, snapshot, clients.major)]
@@ -69,7 +72,7 @@ def dump(
         server.place.start(argv, env=server.address.env(database), user=server.run_as)
     )
     doing = _("The dump of the database “{name}” failed").format(name=database)
-    return _Dump.open(Output(running), doing, head, text=options.format == "plain", begun=begun)
+    return _Dump.open(Output(running), doing, head, text=options.format == "plain", begun=begun, ends=ends)
 
 
 def dump_globals(server: Server, options: Options, stack: ExitStack, token: str) -> BinaryIO:
@@ -89,8 +92,15 @@ class _Dump(io.RawIOBase):
     """A dump under way, with PostgreSQL's reasons for failing, and not taken for whole without its last line."""
 
     def __init__(
-        self, output: Output, doing: str, head: bytes, text: bool, begun: Callable[[], None] | None = None
+        self,
+        output: Output,
+        doing: str,
+        head: bytes,
+        text: bool,
+        begun: Callable[[], None] | None = None,
+        ends: Ends | None = None,
     ):
+        self._ends = ends
         self._begun = begun
         self._output = output
         self._doing = doing
@@ -127,6 +137,8 @@ class _Dump(io.RawIOBase):
             begun()
         if self._text:
             self._watch(view[:count])
+        elif self._ends:
+            self._ends.watch(view[:count])
         return count
 
     def _watch(self, data: memoryview) -> None:

@@ -186,6 +186,15 @@ def compare(
     return comparisons
 
 
+def sampled(facts: Mapping[str, Any], only: Sequence[str] | None = None) -> list[str]:
+    """The tables of which a share of the rows went into the digest, or none at all."""
+    return [
+        name
+        for name, table in facts.get("tables", {}).items()
+        if (only is None or name in only) and ("digest" not in table or table.get("every", 1) > 1)
+    ]
+
+
 def _compare_table(
     session: Session, name: str, expected: Mapping[str, Any], recorded: str | None, method: str
 ) -> Comparison:

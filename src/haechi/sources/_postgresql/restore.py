@@ -13,7 +13,18 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import RestorePoint
 from haechi.sources._base import Comparison, PartReader, Restored, Wanted
-from haechi.sources._postgresql import beside, catalog, checks, dump, facts, incoming, loading, roles, script
+from haechi.sources._postgresql import (
+    beside,
+    catalog,
+    checks,
+    dump,
+    facts,
+    incoming,
+    loading,
+    roles,
+    script,
+    subscriptions,
+)
 from haechi.sources._postgresql.contents import Wish
 from haechi.sources._postgresql.incoming import Incoming
 from haechi.sources._postgresql.loading import Manner
@@ -57,12 +68,23 @@ class Restore:
             roles.stand_in(admin, self.target.roles)
         made: list[tuple[Item, str]] = []
         comparisons: list[Comparison] = []
+        sampled: list[str] = []
         with ExitStack() as undo:
             for item in items:
                 name = self._bring(item, undo)
                 made.append((item, name))
                 comparisons += self._compare(item, name)
+                sampled += [
+                    f"{item.name}: {table}" for table in facts.sampled(item.facts, self._chosen(item))
+                ]
             undo.pop_all()
+        if sampled:
+            self.reporter.note(
+                _(
+                    "Of these tables every row was counted, and a share of the rows compared: {tables}. With "
+                    'facts = "full" in the plan, the next backups compare all of them.'
+                ).format(tables=", ".join(sampled))
+            )
         if self.wanted.in_place:
             self._put_in_place(made, comparisons)
         return Restored(
@@ -72,6 +94,7 @@ class Restore:
                 "server": str(self.server.address),
                 "databases": {item.name: name for item, name in made},
                 "beside": not self.wanted.in_place and not self.target.elsewhere and not self.target.database,
+                "compared_by_sample": sampled,
                 "partial": any(item.wishes for item, _name in made),
             },
         )
@@ -79,13 +102,17 @@ class Restore:
     def _bring(self, item: Item, undo: ExitStack) -> str:
         """Make one database and fill it; gives back its name."""
         client = int(str(self.point.facts.get("client", "0")).split(".")[0])
+        ends = item.facts.get("ends", ())
         manner = Manner(self.wanted.jobs, self.target.owners, not self.target.elsewhere, wishes=item.wishes)
         # The session that made it holds its lock while it is filled: so nobody takes it for left over.
         with self.server.administration() as admin:
             there = _is_there(admin, item.name)
             if self.wanted.in_place and there and item.dump.kind == "custom":
                 over = Manner(1, manner.owners, manner.tablespaces, over=True, wishes=item.wishes)
-                loading.load(self.server, item.name, item.dump, item.body, over, self.reporter, client)
+                with subscriptions.detached(self.server, item.name, self.reporter):
+                    loading.load(
+                        self.server, item.name, item.dump, item.body, over, self.reporter, client, ends
+                    )
                 return item.name
             for left in beside.sweep(self.server, admin, item.name):
                 self.reporter.note(_("Removed “{name}”, left by an interrupted restore.").format(name=left))
@@ -94,7 +121,7 @@ class Restore:
             beside.create(admin, name, item.name, like, self.point.id)
             undo.callback(self._drop, name)
             self._make_schemas(name, item)
-            loading.load(self.server, name, item.dump, item.body, manner, self.reporter, client)
+            loading.load(self.server, name, item.dump, item.body, manner, self.reporter, client, ends)
             with self.server.session(name) as session:
                 session.execute("analyze", _("Gathering statistics"))
                 roles.settle(admin, session, self.target.roles)
@@ -140,19 +167,22 @@ class Restore:
         with self.server.administration() as admin:
             beside.drop(self.server, admin, name)
 
+    def _chosen(self, item: Item) -> list[str] | None:
+        """The tables that came back; None where all did."""
+        if not item.wishes:
+            return None
+        return [
+            table
+            for table, fact in item.facts.get("tables", {}).items()
+            if any(w.schema == fact["schema"] and w.table in (None, fact["name"]) for w in item.wishes)
+        ]
+
     def _compare(self, item: Item, name: str) -> list[Comparison]:
-        only = None
-        if item.wishes:
-            only = [
-                table
-                for table, fact in item.facts.get("tables", {}).items()
-                if any(w.schema == fact["schema"] and w.table in (None, fact["name"]) for w in item.wishes)
-            ]
         with (
             self.reporter.step(_("Comparing {name}").format(name=name), unit=""),
             self.server.session(name) as session,
         ):
-            comparisons = facts.compare(session, item.facts, only)
+            comparisons = facts.compare(session, item.facts, self._chosen(item))
             asked = [c for c in self.target.checks if c.database in (None, item.name)]
             return comparisons + [checks.ask(self.server, name, check) for check in asked]
 
