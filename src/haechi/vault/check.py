@@ -122,7 +122,7 @@ class CheckReport:
 def check(vault: Vault, *, depth: Depth = "structure", reporter: Reporter = SILENT) -> CheckReport:
     """Look at everything, or read it. Raises only when the looking itself fails; damage is in the report."""
     percent = percent_of(depth)
-    with locked_if_possible(vault, reporter):
+    with locked_if_possible(vault, reporter, vault.index):
         return _Check(vault, CheckReport(depth), reporter).run(percent)
 
 

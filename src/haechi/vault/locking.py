@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -76,11 +76,17 @@ class Lock:
         if before and before != name:
             self.files.remove(KIND, before)
 
-    def _take(self) -> None:
+    def _take(self, meanwhile: Callable[[], object] | None) -> None:
         _refuse_if_locked(self.files, self.exclusive, own="")
         self.refresh()
+        began = clock.monotonic()
         try:
-            clock.sleep(_SETTLE)
+            if meanwhile is not None:
+                with suppress(HaechiError):  # others may be changing what it looks at
+                    meanwhile()
+                if clock.now() - self._time > REFRESH:
+                    self.refresh()
+            clock.sleep(max(0.0, _SETTLE - (clock.monotonic() - began)))
             _refuse_if_locked(self.files, self.exclusive, own=self._name)
         except BaseException:
             self.files.remove(KIND, self._name)
@@ -102,10 +108,14 @@ class Lock:
 
 
 @contextmanager
-def held(files: Files, *, exclusive: bool) -> Iterator[Lock]:
-    """Hold a lock for the length of the block. Raises VaultLocked, which names the holder."""
+def held(files: Files, *, exclusive: bool, meanwhile: Callable[[], object] | None = None) -> Iterator[Lock]:
+    """Hold a lock for the length of the block. Raises VaultLocked, which names the holder.
+
+    `meanwhile` is done while the lock settles, when others may still be at work: what it found is to be looked at
+    again once the lock is held.
+    """
     lock = Lock(files, exclusive)
-    lock._take()
+    lock._take(meanwhile)
     try:
         yield lock
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from haechi.errors import StoreRefused
@@ -12,11 +12,16 @@ from haechi.vault.repository import Vault
 
 
 @contextmanager
-def locked_if_possible(vault: Vault, reporter: Reporter) -> Iterator[None]:
-    """Keep others from pruning meanwhile. A storage that refuses the lock is read without: that harms nothing."""
+def locked_if_possible(
+    vault: Vault, reporter: Reporter, meanwhile: Callable[[], object] | None = None
+) -> Iterator[None]:
+    """Keep others from pruning. A storage that refuses the lock is read without: that harms nothing.
+
+    `meanwhile` is as in `locking.held`.
+    """
     with ExitStack() as stack:
         try:
-            stack.enter_context(vault.lock(exclusive=False))
+            stack.enter_context(vault.lock(exclusive=False, meanwhile=meanwhile))
         except StoreRefused:
             reporter.note(
                 _("{store} cannot be written, so it is read without a lock.").format(store=vault.store.url)

@@ -46,23 +46,24 @@ class PruneReport:
 
 def plan(vault: Vault, *, unused: float = UNUSED, reporter: Reporter = SILENT) -> PrunePlan:
     """What a prune would do. Raises Damaged when the vault is in no state to remove anything from it."""
-    with locked_if_possible(vault, reporter):
-        return Planner(vault, unused, reporter).plan()
+    planner = Planner(vault, unused, reporter)
+    with locked_if_possible(vault, reporter, planner.plan):
+        return planner.settled()
 
 
 def execute(
     vault: Vault, planned: PrunePlan, *, unused: float = UNUSED, reporter: Reporter = SILENT
 ) -> PruneReport:
     """Carry the plan out, with nobody else in the vault. If others have changed the vault since, plan anew."""
-    with vault.lock(exclusive=True) as lock:
+    # Whoever was killed may have left packs since: what is removed is decided under the lock.
+    planner = Planner(vault, unused, reporter)
+    with vault.lock(exclusive=True, meanwhile=planner.plan) as lock:
         files = vault.files
         if planned.snapshots != set(files.names("snapshots")) or planned.index != set(
             files.names(index_files.KIND)
         ):
             reporter.note(_("The vault has changed since the plan was made, so it was made again."))
-        # Whoever was killed may have left packs since: what is removed is decided under the lock.
-        planner = Planner(vault, unused, reporter)
-        planned = planner.plan()
+        planned = planner.settled()
         if planned.nothing_to_do:
             return PruneReport()
         return _Execution(vault, planned, planner.used, lock, reporter).run()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -29,6 +29,7 @@ from haechi.vault.snapshots import Snapshot
 from haechi.vault.writer import Writer
 
 _READERS = 4
+_REMOVERS = 8  # each waits for the disk, and the disk takes several at once
 
 
 class Vault:
@@ -96,8 +97,9 @@ class Vault:
 
     def forget(self, gone: Sequence[Snapshot]) -> None:
         """Remove snapshots, not their data: `prune` frees the space. Others may work in the vault meanwhile."""
-        for snapshot in gone:
-            self.files.remove(snapshots.KIND, snapshot.id)
+        with ThreadPoolExecutor(_REMOVERS, thread_name_prefix="vault-forget") as pool:
+            for _done in pool.map(lambda one: self.files.remove(snapshots.KIND, one.id), gone):
+                pass
 
     def retag(self, snapshot: Snapshot, tags: Sequence[str]) -> Snapshot:
         """The same state under other tags: the new snapshot is there before the old one goes."""
@@ -169,8 +171,8 @@ class Vault:
     @contextmanager
     def writer(self, *, reporter: Reporter = SILENT) -> Iterator[Writer]:
         """A snapshot in the making. Leaving the block without `commit` leaves nothing that counts."""
-        with self.lock(exclusive=False) as lock:
-            index = self.index()
+        with self.lock(exclusive=False, meanwhile=self.index) as lock:
+            index = self.index()  # again: somebody may have pruned until the lock was ours
             shelf = Shelf(self.files, index)
             ingest = Ingest(shelf, chunking.cutter(self.config.chunk_seed))
             try:
@@ -183,9 +185,11 @@ class Vault:
                 shelf.give_up()
                 shelf.close()
 
-    def lock(self, *, exclusive: bool) -> AbstractContextManager[Lock]:
+    def lock(
+        self, *, exclusive: bool, meanwhile: Callable[[], object] | None = None
+    ) -> AbstractContextManager[Lock]:
         """Raises VaultLocked, which names who holds it and since when."""
-        return locking.held(self.files, exclusive=exclusive)
+        return locking.held(self.files, exclusive=exclusive, meanwhile=meanwhile)
 
     def _try_snapshot(self, name: str) -> Snapshot | str:
         try:

@@ -80,8 +80,23 @@ class Planner:
         self.reporter = reporter
         self.used = Tally()  # what restore points need, by the last `plan`
         self._kept: set[bytes] = set()
+        self._plan: PrunePlan | None = None
+        self._sizes: dict[bytes, int] = {}
+
+    def settled(self) -> PrunePlan:
+        """The plan, under a lock that is held by now: the one made before, if the vault is as it was then."""
+        planned = self._plan
+        if (
+            planned is not None
+            and planned.snapshots == set(self.files.names("snapshots"))
+            and planned.index == set(self.files.names(index_files.KIND))
+            and self._sizes == dict(listed_packs(self.files))
+        ):
+            return planned
+        return self.plan()
 
     def plan(self) -> PrunePlan:
+        self._plan, self._kept = None, set()
         snapshots = self.vault.snapshots()
         if self.vault.damaged_snapshots:
             raise Damaged(
@@ -97,7 +112,7 @@ class Planner:
         planned = PrunePlan(frozenset(one.id for one in snapshots), names, damaged_index=tuple(index.damaged))
         with self.reporter.step(_("directories"), unit=_("directories")):
             used = self.used = references.used_blobs(self.files, index, (one.tree for one in snapshots))
-        sizes = dict(listed_packs(self.files))
+        sizes = self._sizes = dict(listed_packs(self.files))
         # An index file that cannot be read does no harm as long as all that is needed is found without it.
         readable = sorted(names - set(index.damaged))
         self._count_copies(used, readable, sizes)
@@ -106,6 +121,7 @@ class Planner:
         self._choose(candidates, planned)
         known = {pack.id for pack in (*planned.remove, *planned.repack)} | self._kept
         planned.orphans = [(pack, size) for pack, size in sizes.items() if pack not in known]
+        self._plan = planned
         return planned
 
     def _count_copies(self, used: Tally, names: list[str], sizes: dict[bytes, int]) -> None:
