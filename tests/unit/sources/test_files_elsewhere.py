@@ -30,8 +30,8 @@ COPIES = ("vault.main", "archive.nas")
 
 
 @pytest.fixture(params=["gnu", "busybox"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Elsewhere:
-    return Elsewhere() if request.param == "gnu" else busybox(tmp_path / "bin")
+def place(request: pytest.FixtureRequest, open_directory: Path) -> Elsewhere:
+    return Elsewhere() if request.param == "gnu" else busybox(open_directory / "bin")
 
 
 def media(root: Path, place: Elsewhere, **options: Any) -> tuple[Installation, Path]:
