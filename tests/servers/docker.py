@@ -67,10 +67,16 @@ class Docker:
 
 @pytest.fixture(scope="session")
 def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
-    """One daemon for all workers: the first one starts it, the last one ends it."""
+    with running(tmp_path_factory.getbasetemp()) as docker:
+        yield docker
+
+
+@contextlib.contextmanager
+def running(shared: Path) -> Iterator[Docker]:
+    """One daemon for all workers: the first one starts it, the last one ends it. `shared` is pytest's directory for
+    this worker."""
     demand("root, for a Docker daemon of our own", os.geteuid() == 0, "run the tests as root")
     client, daemon = program("docker", _INSTALL), program("dockerd", _INSTALL)
-    shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         shared = shared.parent
     meeting = shared / "docker.json"

@@ -1,0 +1,1 @@
+"""What the kind `gitlab` is made of."""
