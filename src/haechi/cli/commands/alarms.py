@@ -25,9 +25,11 @@ def command(
         bool, Option("--accept", help=N_("The unusual last backup of these services is right so."))
     ] = False,
 ) -> None:
+    from haechi import clock
+    from haechi.app import checklists
     from haechi.cli.render import standings
     from haechi.errors import AlarmStands, UsageMistake
-    from haechi.operations import alarms
+    from haechi.operations import alarms, checklist
 
     view, home = at_home()
     if accept:
@@ -42,6 +44,8 @@ def command(
         return
     with view.progress() as reporter:
         found = alarms.look(home.watched(services), home.desk, reporter, home.disks)
+        if not services:
+            found += checklist.overdue(checklists.every(home), home.desk, clock.now(), home.zone)
     view.answer(found, text=lambda: standings.alarms(found))
     if found:
         raise AlarmStands(

@@ -138,6 +138,7 @@ EVENTS = {
     "copy-behind": N_("copy behind"),
     "disk": N_("disk"),
     "anomaly": N_("unusual"),
+    "checklist": N_("checklist overdue"),
 }
 
 

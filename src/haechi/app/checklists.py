@@ -1,0 +1,57 @@
+"""The checklists of the plan, and what a machine can see for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from haechi.errors import HaechiError, NotThere
+from haechi.events import Reporter
+from haechi.i18n import _
+from haechi.operations import alarms, status
+from haechi.operations.checklist import Checklist, Line, State
+from haechi.operations.service import Service
+
+if TYPE_CHECKING:
+    from haechi.app.home import Home
+
+
+def every(home: Home) -> list[Checklist]:
+    return [build(home, name) for name in home.plan.checklists]
+
+
+def build(home: Home, name: str) -> Checklist:
+    if name not in home.plan.checklists:
+        raise NotThere(
+            _("The plan has no checklist “{name}”.").format(name=name),
+            hint=_("It has: {names}").format(names=", ".join(home.plan.checklists) or "-"),
+        )
+    entry = home.plan.checklists[name]
+    lines = tuple(Line(one.item, one.auto, one.show) for one in entry.items)
+    return Checklist(name, lines, entry.title, entry.who, entry.when)
+
+
+def state(home: Home, reporter: Reporter) -> State:
+    """Everything that a machine can look at, looked at once."""
+    services = home.services()
+    found = alarms.look(home.watched(), home.desk, reporter, home.disks)
+    return State(
+        status.standings(services, home.desk, reporter),
+        found,
+        {service.name: _is_offsite(home, service) for service in services},
+    )
+
+
+def _is_offsite(home: Home, service: Service) -> bool:
+    """Whether its newest point lies at another site, too."""
+    newest, far = None, None
+    for destination in service.everywhere:
+        try:
+            time = max((point.time for point in destination.points(service.name)), default=None)
+        except HaechiError:
+            continue  # it is told as an alarm
+        if time is None:
+            continue
+        newest = max(newest or time, time)
+        if home.plan.kept[destination.name].is_offsite:
+            far = max(far or time, time)
+    return far is not None and far == newest

@@ -1,0 +1,79 @@
+"""`haechi checklist`: goes through a list of the plan, ticks off what a machine can see, and asks for the rest."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from haechi.cli.home import at_home
+from haechi.i18n import N_, _
+
+if TYPE_CHECKING:
+    from haechi.cli.screen import Screen
+    from haechi.operations.checklist import Answer, Line
+
+GROUP = "look"
+SUMMARY = N_("Go through a checklist: what a machine can see is ticked off, the rest is asked")
+HELP = N_(
+    "Without a name it lists the checklists and which are due. The result is signed and kept: `haechi report list`. "
+    "Where nobody can be asked, only the lines that a machine can look at are done, and the others stay open."
+)
+
+
+def command(
+    name: Annotated[
+        str | None, Argument(metavar="NAME", help=N_("A checklist of the plan, such as daily or disaster."))
+    ] = None,
+    by: Annotated[
+        str | None, Option("--by", metavar="WHO", help=N_("Who goes through it; else the user of this host."))
+    ] = None,
+) -> None:
+    from haechi import clock
+    from haechi.app import checklists
+    from haechi.cli.render import checklists as shown
+    from haechi.errors import NotVerified, PartlyDone
+    from haechi.operations import checklist
+
+    view, home = at_home()
+    if name is None:
+        now = clock.now()
+        every = [(one, checklist.due(one, home.desk, now, home.zone)) for one in checklists.every(home)]
+        view.answer(shown.listed_as_data(every), text=lambda: shown.listed(every, home.zone))
+        return
+    chosen = checklists.build(home, name)
+    who = by or getpass.getuser()
+    with view.progress() as reporter:
+        state = checklists.state(home, reporter)
+        gone = checklist.go_through(
+            chosen, state, who, lambda line: _ask(view, line, who), home.desk, reporter
+        )
+    view.answer(shown.as_data(gone), text=lambda: shown.text(gone))
+    if gone.broken:
+        raise NotVerified(
+            _("Not everything is in order: {items}.").format(items=", ".join(a.item for a in gone.broken)),
+            hint=_("See what each alarm says to do: haechi alarms"),
+        )
+    if not gone.complete:
+        raise PartlyDone(
+            _("Some lines are left open."),
+            hint=_("Go through it in a terminal: haechi checklist {name}").format(name=name),
+        )
+
+
+def _ask(view: Screen, line: Line, who: str) -> Answer | None:
+    """yes, no or later, and then whatever else the person has to say."""
+    from haechi.operations.checklist import Answer, Result
+
+    if not view.interactive or view.yes:
+        return None
+    for shown in line.show:
+        view.show(f"  $ {shown}")
+    said = view.ask(_("{item} — done? yes, no or later:").format(item=line.item), "later")
+    results = {"yes": Result.DONE, "y": Result.DONE, "no": Result.FAILED, "n": Result.FAILED}
+    result = results.get(said.lower())
+    if result is None:
+        return None
+    note = view.ask(_("Anything to add?"), "-")
+    return Answer(line.item, result, who, "" if note == "-" else note)

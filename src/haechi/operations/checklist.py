@@ -1,0 +1,192 @@
+"""Goes through a checklist: a machine ticks off what it sees, a person is asked for the rest, the result is signed.
+
+What a machine can see comes from the same looks that raise alarms, so a list that says “backups ran” is never kinder
+than the alarms are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from enum import StrEnum
+
+from haechi.events import Reporter
+from haechi.i18n import _
+from haechi.model import Outcome, ProofState, Report
+from haechi.operations import reports
+from haechi.operations.alarms import Alarm
+from haechi.operations.desk import Desk
+from haechi.operations.status import Standing
+from haechi.schedule import Schedule
+
+MACHINE = "haechi"
+PATIENCE = timedelta(hours=12)  # people have other things to do, too
+
+
+class Result(StrEnum):
+    DONE = "done"
+    FAILED = "failed"  # looked at, and not in order
+    OPEN = "open"  # nobody has looked
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a list. `auto` is what a machine can look at for it."""
+
+    item: str
+    auto: str | None = None
+    show: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Checklist:
+    name: str
+    lines: Sequence[Line]
+    title: str = ""
+    who: str = ""
+    when: Schedule | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a line, who says so, and what they add."""
+
+    item: str
+    result: Result
+    by: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A list that was gone through."""
+
+    checklist: Checklist
+    by: str
+    answers: Sequence[Answer]
+    report: Report | None = None
+
+    @property
+    def complete(self) -> bool:
+        return all(answer.result is Result.DONE for answer in self.answers)
+
+    @property
+    def broken(self) -> Sequence[Answer]:
+        return [answer for answer in self.answers if answer.result is Result.FAILED]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a machine can look at."""
+
+    standings: Sequence[Standing]
+    alarms: Sequence[Alarm]
+    offsite: Mapping[str, bool]  # by service: whether its newest point lies off-site, too
+
+    def look(self, auto: str) -> tuple[Result, str] | None:
+        """What it sees; None where a machine sees nothing."""
+        look = _LOOKS.get(auto)
+        return look(self) if look else None
+
+
+Ask = Callable[[Line], Answer | None]
+
+
+def go_through(checklist: Checklist, state: State, by: str, ask: Ask, desk: Desk, reporter: Reporter) -> Gone:
+    """Line by line. `ask` answers for a person, or None when nobody can."""
+    with desk.run("checklist", checklist.name, reporter) as entry:
+        answers = [_answer(line, state, ask) for line in checklist.lines]
+        gone = Gone(checklist, by, answers)
+        body = {
+            "name": checklist.name,
+            "title": checklist.title,
+            "by": by,
+            "complete": gone.complete,
+            "items": [
+                {"item": a.item, "result": a.result.value, "by": a.by, "note": a.note} for a in answers
+            ],
+        }
+        report = reports.keep(desk, "checklist", checklist.name, body, entry.reporter)
+        if not gone.complete:
+            entry.outcome = Outcome.FAILURE if gone.broken else Outcome.PARTIAL
+        return Gone(checklist, by, answers, report)
+
+
+def due(checklist: Checklist, desk: Desk, now: datetime, zone: tzinfo) -> datetime | None:
+    """Since when it is due; None while it is not, or never is."""
+    if checklist.when is None:
+        return None
+    last = desk.journal.reports.find(kind="checklist", subject=checklist.name, limit=1)
+    previous = checklist.when.previous_fire(now, zone)
+    if previous is None or (last and last[0].time >= previous):
+        return None
+    return previous
+
+
+def overdue(lists: Sequence[Checklist], desk: Desk, now: datetime, zone: tzinfo) -> list[Alarm]:
+    """Those that nobody has gone through although they were due half a day ago."""
+    found = []
+    for one in lists:
+        since = due(one, desk, now, zone)
+        if since is not None and since + PATIENCE < now:
+            text = _("nobody has gone through this checklist since it was due")
+            found.append(Alarm("checklist", one.name, text, f"haechi checklist {one.name}", since))
+    return found
+
+
+def _answer(line: Line, state: State, ask: Ask) -> Answer:
+    seen = state.look(line.auto) if line.auto else None
+    if seen is not None:
+        return Answer(line.item, seen[0], MACHINE, seen[1])
+    return ask(line) or Answer(line.item, Result.OPEN, "")
+
+
+def _backups(state: State) -> tuple[Result, str]:
+    return _unless(state, {"failure", "overdue"}, lambda s: s.newest is None, _("no restore point"))
+
+
+def _disk(state: State) -> tuple[Result, str]:
+    return _unless(state, {"disk"})
+
+
+def _verified(state: State) -> tuple[Result, str]:
+    good = {ProofState.VERIFIED, ProofState.RESTORED}
+    return _unless(state, set(), lambda s: s.state not in good, _("the newest point is not verified"))
+
+
+def _drilled(state: State) -> tuple[Result, str]:
+    return _unless(state, {"drill-failed"}, lambda s: s.restored_at is None, _("never restored"))
+
+
+def _offsite(state: State) -> tuple[Result, str]:
+    missing = [name for name, there in state.offsite.items() if not there]
+    if missing:
+        return Result.FAILED, _("not off-site: {names}").format(names=", ".join(missing))
+    return Result.DONE, ""
+
+
+def _promises(state: State) -> tuple[Result, str]:
+    return _unless(state, {"promise-broken"}, lambda s: s.broken, _("broken"))
+
+
+def _unless(
+    state: State,
+    events: set[str],
+    bad: Callable[[Standing], bool] = lambda _standing: False,
+    why: str = "",
+) -> tuple[Result, str]:
+    """In order, unless one of these alarms stands or a service is bad in this way."""
+    said = [f"{alarm.subject}: {alarm.text}" for alarm in state.alarms if alarm.event in events]
+    said += [f"{s.service}: {why}" for s in state.standings if bad(s)]
+    return (Result.FAILED, "; ".join(said)) if said else (Result.DONE, "")
+
+
+_LOOKS: Mapping[str, Callable[[State], tuple[Result, str]]] = {
+    "backups": _backups,
+    "disk": _disk,
+    "verified": _verified,
+    "drilled": _drilled,
+    "offsite": _offsite,
+    "promises": _promises,
+}

@@ -1,0 +1,103 @@
+"""Checklists: a machine is no kinder than the alarms, a person is asked for the rest, and the result is kept."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from haechi.events import SILENT
+from haechi.model import Promise, ProofState
+from haechi.operations import checklist, reports
+from haechi.operations.alarms import Alarm
+from haechi.operations.checklist import Answer, Checklist, Gone, Line, Result, State
+from haechi.operations.reports import Seal
+from haechi.operations.status import Standing
+from haechi.schedule import parse
+from tests.unit.operations.ground import SEOUL, Ground, lay
+
+AUTOS = ("backups", "disk", "verified", "drilled", "offsite", "promises")
+GOOD = Standing(
+    "erp", Promise(rpo=timedelta(days=1)), None, ProofState.RESTORED, timedelta(hours=1), timedelta(hours=1),
+    timedelta(hours=1), None, None, False, datetime(2026, 3, 1, tzinfo=SEOUL), 3,
+)  # fmt: skip
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return lay(tmp_path)
+
+
+def state(**changes: object) -> State:
+    from dataclasses import replace
+
+    point = lay  # any object stands for a point: only its presence is looked at
+    standing = replace(GOOD, newest=point, **changes)  # type: ignore[arg-type]
+    return State([standing], [], {"erp": True})
+
+
+def go(ground: Ground, lines: list[Line], seen: State, ask: object = None) -> Gone:
+    given = ask or (lambda line: None)
+    return checklist.go_through(Checklist("daily", lines), seen, "kim", given, ground.desk, SILENT)  # type: ignore[arg-type]
+
+
+def test_all_that_a_machine_sees_in_order(ground: Ground) -> None:
+    gone = go(ground, [Line(auto, auto) for auto in AUTOS], state())
+    assert gone.complete, gone.answers
+    assert {answer.by for answer in gone.answers} == {"haechi"}
+
+
+@pytest.mark.parametrize(
+    ("auto", "seen"),
+    [
+        ("backups", State([GOOD], [], {})),
+        ("backups", State([], [Alarm("failure", "erp", "the last backup failed")], {})),
+        ("backups", State([], [Alarm("overdue", "erp", "no backup since")], {})),
+        ("disk", State([], [Alarm("disk", "vault.main", "91% full")], {})),
+        ("verified", state(state=ProofState.TAKEN)),
+        ("drilled", state(restored_at=None)),
+        ("drilled", State([], [Alarm("drill-failed", "erp", "rows differ")], {})),
+        ("offsite", State([], [], {"erp": False})),
+        ("promises", state(rpo_now=timedelta(days=2))),
+    ],
+)
+def test_what_is_not_in_order_is_said(ground: Ground, auto: str, seen: State) -> None:
+    gone = go(ground, [Line("it", auto)], seen)
+    (answer,) = gone.answers
+    assert answer.result is Result.FAILED
+    assert answer.note
+    assert gone.broken
+    assert ground.desk.journal.runs(operation="checklist")[0].outcome == "failure"
+
+
+def test_people_are_asked_and_named(ground: Ground) -> None:
+    def ask(line: Line) -> Answer | None:
+        return Answer(line.item, Result.DONE, "kim", "전화함") if line.item == "call" else None
+
+    gone = go(ground, [Line("call"), Line("later"), Line("updates", "updates")], state(), ask)
+    assert [a.result for a in gone.answers] == [Result.DONE, Result.OPEN, Result.OPEN]
+    assert not gone.complete
+    assert ground.desk.journal.runs(operation="checklist")[0].outcome == "partial"
+    assert gone.report
+    assert reports.look(ground.desk, gone.report) is Seal.OURS
+    body = json.loads(gone.report.body)
+    assert body["by"] == "kim"
+    assert body["items"][0] == {"item": "call", "result": "done", "by": "kim", "note": "전화함"}
+
+
+def test_due_until_it_was_gone_through(ground: Ground) -> None:
+    daily = Checklist("daily", [Line("it")], when=parse("daily 09:00"))
+    now = datetime.now(SEOUL)
+    since = checklist.due(daily, ground.desk, now, SEOUL)
+    assert since is not None
+    assert since <= now
+    go(ground, [Line("it")], state())
+    assert checklist.due(daily, ground.desk, now, SEOUL) is None
+    tomorrow = now + timedelta(days=1)
+    assert checklist.due(daily, ground.desk, tomorrow, SEOUL) is not None
+    late = since + timedelta(days=2, hours=13)
+    assert [a.event for a in checklist.overdue([daily], ground.desk, late, SEOUL)] == ["checklist"]
+    assert checklist.overdue([daily], ground.desk, since + timedelta(days=2, hours=1), SEOUL) == []
+    assert checklist.due(Checklist("disaster", [Line("it")]), ground.desk, now, SEOUL) is None
