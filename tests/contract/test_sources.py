@@ -23,6 +23,8 @@ def _param(kind: str, module: Any) -> Any:
     marks = [pytest.mark.xdist_group(getattr(module, "GROUP", f"source-{kind}"))]
     if getattr(module, "SERVER", False):
         marks.append(pytest.mark.server)
+    if getattr(module, "SLOW", False):
+        marks.append(pytest.mark.slow)
     return pytest.param(kind, marks=marks)
 
 

