@@ -11,10 +11,11 @@ from typing import Any
 
 from haechi.events import Step
 from haechi.i18n import _
-from haechi.vault import chunking, gojson, nodes, trees
+from haechi.vault import chunking, nodes, trees
 from haechi.vault.capture import node_of
 from haechi.vault.ingest import Chunks, Ingest
 from haechi.vault.nodes import Node
+from haechi.vault.parents import Parent
 
 _BATCH = 1 << 20  # bytes of small files sealed in one go
 _BATCH_FILES = 128
@@ -41,7 +42,7 @@ class _Level:
 
     node: Node | None  # None for the topmost
     rest: Iterator[os.DirEntry[str]]
-    known: Mapping[str, Found]
+    parent: Parent
     finished: dict[str, str] = field(default_factory=dict)
     waiting: list[tuple[Node, Chunks]] = field(default_factory=list)
 
@@ -88,7 +89,7 @@ class TreeWalk:
                 stack.append(below)
 
     def _enter(self, path: str, node: Node | None, parent: str | None) -> _Level:
-        return _Level(node, iter(self._scan(path)), self._known(parent))
+        return _Level(node, iter(self._scan(path)), self._parent(parent))
 
     def _leave(self, level: _Level) -> None:
         for node, chunks in level.waiting:
@@ -109,21 +110,26 @@ class TreeWalk:
             self._lose(path, problem.strerror or str(problem))
             return []
 
-    def _known(self, parent: str | None) -> dict[str, Found]:
-        if parent is None:
-            return {}
-        return {gojson.unquote(found["name"]): found for found in trees.parse(self._load_tree(parent))}
+    def _parent(self, tree: str | None) -> Parent:
+        return Parent(self._load_tree(tree) if tree is not None else None)
 
     def _entry(self, entry: os.DirEntry[str], level: _Level) -> _Level | None:
         """Take one entry; a directory is answered with the level below."""
         if self._exclude is not None and self._exclude(Path(entry.path)):
             return None
         status = entry.stat(follow_symlinks=False)
+        known = level.parent.unchanged(entry.name, status)
+        if known is not None and self.ingest.has_all(known[1]):
+            self.report.files += 1
+            self.report.unchanged += 1
+            self.report.size += status.st_size
+            level.finished[entry.name] = known[0]
+            return None
         node = node_of(entry.path, entry.name, status)
         if node is None:
             self._lose(entry.path, _("its kind cannot be kept"))
             return None
-        before = level.known.get(entry.name)
+        before = level.parent.node(entry.name)
         if node.type == "dir":
             self.report.directories += 1
             return self._enter(entry.path, node, before.get("subtree") if before else None)
