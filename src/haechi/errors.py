@@ -281,6 +281,12 @@ class PromiseBroken(HaechiError):
     status = Status.PROMISE_BROKEN
 
 
+class NotTold(HaechiError):
+    """A message could not be delivered."""
+
+    code = "not-told"
+
+
 class AlarmStands(HaechiError):
     """Something is wrong, by itself or by its silence."""
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from haechi.operations.guard import Guarded
     from haechi.operations.into_vault import VaultDestination
     from haechi.operations.recovery_set import RecoverySet
+    from haechi.operations.telling import Teller
     from haechi.stores._base import Store
     from haechi.vault.repository import Vault
 
@@ -121,6 +122,13 @@ class Home:
         from haechi.app import watching
 
         return watching.disks(self)
+
+    @cached_property
+    def teller(self) -> Teller:
+        """Who tells people what happened."""
+        from haechi.app import ways
+
+        return ways.teller(self)
 
     def recovery_set(self, name: str, *, taking: bool = False) -> RecoverySet:
         """A set by its name in the plan. Its deadline is for taking it."""

@@ -24,12 +24,15 @@ def command(
     accept: Annotated[
         bool, Option("--accept", help=N_("The unusual last backup of these services is right so."))
     ] = False,
+    tell: Annotated[
+        bool, Option("--tell", help=N_("Tell them by the plan's ways, each once until it is mended."))
+    ] = False,
 ) -> None:
     from haechi import clock
     from haechi.app import checklists
     from haechi.cli.render import standings
     from haechi.errors import AlarmStands, UsageMistake
-    from haechi.operations import alarms, checklist
+    from haechi.operations import alarms, checklist, news
 
     view, home = at_home()
     if accept:
@@ -46,6 +49,8 @@ def command(
         found = alarms.look(home.watched(services), home.desk, reporter, home.disks)
         if not services:
             found += checklist.overdue(checklists.every(home), home.desk, clock.now(), home.zone)
+        if tell:
+            home.teller.tell_alarms(news.of_alarms(found), reporter)
     view.answer(found, text=lambda: standings.alarms(found))
     if found:
         raise AlarmStands(

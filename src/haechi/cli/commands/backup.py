@@ -23,6 +23,7 @@ def command(
     dry_run: DryRun = False,
 ) -> None:
     from haechi.cli.render import points
+    from haechi.operations import news
     from haechi.operations.protect import protect
     from haechi.operations.together import together
 
@@ -39,6 +40,8 @@ def command(
             lambda s: protect(s, desk, reporter, tags=tag or (), retention=not no_prune),
             limit=home.plan.parallel,
         )
+        if home.plan.notifiers:
+            home.teller.tell(news.of_backups(outcomes, desk), reporter)
     view.answer(outcomes, text=lambda: points.backups(outcomes))
     outcomes.raise_if_any_failed()
     for done in outcomes.done.values():

@@ -37,7 +37,7 @@ def command(
 ) -> None:
     from haechi.cli.render import drills
     from haechi.errors import NotVerified, UsageMistake
-    from haechi.operations import drill, hooks
+    from haechi.operations import drill, hooks, news
 
     if by_chance and point != "latest":
         raise UsageMistake(
@@ -57,6 +57,8 @@ def command(
                     into=into,
                 )
             )
+        if home.plan.notifiers:
+            home.teller.tell(news.of_drills(done, {}), reporter)
     view.answer(drills.as_data(done), text=lambda: drills.text(done, home.zone))
     if bad := [one for one in done if not one.passed]:
         raise NotVerified(

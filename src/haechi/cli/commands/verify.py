@@ -25,14 +25,14 @@ def command(
 ) -> None:
     from haechi.cli.render import points
     from haechi.errors import HaechiError, NotVerified
-    from haechi.operations import hooks, verify
+    from haechi.operations import hooks, news, verify
 
     view, home = at_home()
     results: list[verify.Verified] = []
     unhooked: dict[str, HaechiError] = {}
     with view.progress() as reporter:
         for service in home.services(services):
-            results += verify.verify(
+            seen = verify.verify(
                 service,
                 home.desk,
                 reporter,
@@ -41,6 +41,9 @@ def command(
                 depth="structure" if quick else "all",
                 unhooked=unhooked,
             )
+            if home.plan.notifiers:
+                home.teller.tell(news.of_verifications(service.name, seen), reporter)
+            results += seen
     view.answer(results, text=lambda: points.verified(results))
     if bad := verify.damaged(results):
         raise NotVerified(

@@ -1,0 +1,165 @@
+"""Tells people what happened: by event, service and hour, grouped into one message a way, and kept when it fails.
+
+Telling never delays or fails what it is about. What cannot be sent now lies in the outbox and goes with the next
+message, or with `haechi notify send`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+
+from haechi import clock
+from haechi.errors import HaechiError
+from haechi.events import Reporter
+from haechi.fileio import held_lock, private_directory, write_atomic
+from haechi.i18n import _, plural
+from haechi.notify._base import Line, Message, Mood, Notifier
+from haechi.schedule import Window
+
+_GIVES_UP = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One way of the plan, and what goes by it."""
+
+    name: str
+    notifier: Notifier
+    on: Collection[str]
+    services: Collection[str] = ()
+    hours: Window | None = None
+    repeat: timedelta | None = None
+
+    def wants(self, line: Line) -> bool:
+        return line.event in self.on and (not self.services or line.subject in self.services)
+
+
+@dataclass(frozen=True)
+class Teller:
+    """All ways of the plan."""
+
+    channels: Sequence[Channel]
+    state: Path
+    system: str
+    host: str
+    zone: tzinfo
+
+    def tell(self, lines: Sequence[Line], reporter: Reporter) -> None:
+        """One message by each way that wants any of these. Never raises."""
+        for channel in self.channels:
+            wanted = [line for line in lines if channel.wants(line)]
+            if wanted:
+                self._give(channel, self._message(wanted), reporter)
+
+    def tell_alarms(self, lines: Sequence[Line], reporter: Reporter) -> None:
+        """The same for what stands until it is mended: told once, and again only after the way's `repeat`."""
+        for channel in self.channels:
+            wanted = [line for line in lines if channel.wants(line)]
+            due = self._due(channel, wanted)
+            if due:
+                self._give(channel, self._message(due), reporter)
+
+    def test(self, names: Collection[str] = ()) -> Mapping[str, HaechiError | None]:
+        """A message by each of these ways, or all; what became of it."""
+        line = Line("test", self.system, _("This is a test: alerts from here arrive."), mood=Mood.GOOD)
+        found: dict[str, HaechiError | None] = {}
+        for channel in self.channels:
+            if names and channel.name not in names:
+                continue
+            try:
+                channel.notifier.send(self._message([line]))
+                found[channel.name] = None
+            except HaechiError as problem:
+                found[channel.name] = problem
+        return found
+
+    def send_waiting(self, reporter: Reporter) -> int:
+        """Try again what is in the outbox; how many messages went."""
+        box = self._outbox()
+        sent = 0
+        with held_lock(box / ".lock") as mine:
+            for path in sorted(box.glob("*.json")) if mine else ():
+                sent += self._try_again(path, reporter)
+        return sent
+
+    def waiting(self) -> int:
+        """How many messages lie in the outbox."""
+        return len(list(self._outbox().glob("*.json")))
+
+    def _give(self, channel: Channel, message: Message, reporter: Reporter) -> None:
+        if channel.hours is not None and not channel.hours.covers(clock.now(), self.zone):
+            self._keep(channel, message)
+            return
+        try:
+            channel.notifier.send(message)
+        except HaechiError as problem:
+            reporter.warn(
+                _("{name} could not be told: {reason}").format(name=channel.name, reason=problem.message)
+            )
+            self._keep(channel, message)
+        else:
+            self.send_waiting(reporter)
+
+    def _try_again(self, path: Path, reporter: Reporter) -> bool:
+        kept = json.loads(path.read_text())
+        message = Message.from_dict(kept["message"])
+        channel = next((c for c in self.channels if c.name == kept["channel"]), None)
+        if channel is None or message.time < clock.now() - _GIVES_UP:
+            path.unlink(missing_ok=True)
+            reporter.warn(_("An old message was never told: {title}").format(title=message.title))
+            return False
+        if channel.hours is not None and not channel.hours.covers(clock.now(), self.zone):
+            return False
+        try:
+            channel.notifier.send(message)
+        except HaechiError:
+            return False
+        path.unlink(missing_ok=True)
+        return True
+
+    def _keep(self, channel: Channel, message: Message) -> None:
+        name = f"{message.time:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.json"
+        kept = {"channel": channel.name, "message": message.as_dict()}
+        write_atomic(self._outbox() / name, json.dumps(kept, ensure_ascii=False).encode())
+
+    def _outbox(self) -> Path:
+        return private_directory(self.state / "outbox")
+
+    def _due(self, channel: Channel, lines: Iterable[Line]) -> list[Line]:
+        """Those that were not told yet, or so long ago that they are told again. What is mended is forgotten."""
+        path = private_directory(self.state) / f"told-{channel.name}.json"
+        told: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        now = clock.now()
+        due, standing = [], {}
+        for line in lines:
+            key = f"{line.event} {line.subject}"
+            last = datetime.fromisoformat(told[key]) if key in told else None
+            if last is None or (channel.repeat is not None and last + channel.repeat <= now):
+                due.append(line)
+                last = now
+            standing[key] = last.isoformat()
+        if standing != told:
+            write_atomic(path, json.dumps(standing).encode())
+        return due
+
+    def _message(self, lines: Sequence[Line]) -> Message:
+        return Message(title(lines), lines, self.system, self.host, clock.now().astimezone(self.zone))
+
+
+def title(lines: Sequence[Line]) -> str:
+    """“12 of 14 are in order, 2 are not” rather than fourteen messages."""
+    bad = [line for line in lines if line.mood is Mood.BAD]
+    if len(lines) == 1:
+        return f"{lines[0].subject}: {lines[0].text}"
+    if not bad:
+        return plural("{count} is in order", "{count} are in order", len(lines))
+    if len(bad) == len(lines):
+        return plural("{count} needs attention", "{count} need attention", len(bad))
+    return _("{good} of {all} are in order, {bad} are not").format(
+        good=len(lines) - len(bad), all=len(lines), bad=len(bad)
+    )
