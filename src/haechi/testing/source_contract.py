@@ -200,7 +200,7 @@ class SourceContract:
         source = ground.source()
         assert isinstance(source, Rehearsable), f"{ground.kind} cannot be rehearsed"
         (tmp_path / "place").mkdir()
-        choose = getattr(ground, "into", lambda directory: None)
+        choose = getattr(ground, "into", lambda _directory: None)
         rehearsed = source.rehearse(taken.point, taken.parts, Wanted(), choose(tmp_path / "place"), SILENT)
         assert rehearsed.restored.equal, [c for c in rehearsed.restored.comparisons if not c.equal]
         assert rehearsed.restored.comparisons, "nothing was compared"
