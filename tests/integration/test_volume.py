@@ -200,6 +200,30 @@ def test_paused_meanwhile_and_going_again(
     assert docker_client("inspect", "--format={{.State.StartedAt}}", user) == began
 
 
+def test_with_a_snapshot_they_halt_for_that_moment_only(
+    tmp_path: Path, docker_client: Docker, name: str, user: str
+) -> None:
+    where = data(docker_client, name)
+    (where / "a").write_text("a")
+    copy = f"import shutil, sys; shutil.copytree({str(where)!r}, sys.argv[1])"
+    seen = f"{tmp_path}/snapshot/{{name}}"
+    pair = {
+        "create": [sys.executable, "-c", copy, seen],
+        "remove": [sys.executable, "-c", "import shutil, sys; shutil.rmtree(sys.argv[1])", seen],
+        "path": seen,
+    }
+    it = ground(tmp_path, name, stop=True, snapshot=pair)
+    began = docker_client("inspect", "--format={{.State.StartedAt}}", user)
+    with it.service.source.capture(SILENT) as capture:
+        assert running(docker_client, user)
+        assert docker_client("inspect", "--format={{.State.StartedAt}}", user) != began
+        (where / "a").write_text("changed while it was read")
+        with capture.parts[0].open() as stream:
+            assert b"changed" not in stream.read()
+        assert list(capture.facts()["trees"]) == [f"/volume/{name}"]
+    assert list((tmp_path / "snapshot").iterdir()) == []
+
+
 def test_one_that_would_not_come_again_is_not_stopped(
     tmp_path: Path, docker_client: Docker, name: str
 ) -> None:

@@ -16,13 +16,15 @@ from haechi.i18n import _
 from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.sources import _beside, _target
-from haechi.sources._base import Capture, Part, PartReader, Probe, Rehearsed, Restored, Source, Tree, Wanted
-from haechi.sources._files.excludes import Rules, excluder
+from haechi.sources._base import Capture, Part, PartReader, Probe, Rehearsed, Restored, Source, Wanted
+from haechi.sources._files.excludes import Rules
 from haechi.sources._files.far import Reading, Tar
-from haechi.sources._files.here import offered
+from haechi.sources._files.here import from_snapshot, offered
 from haechi.sources._files.packing import PART
 from haechi.sources._files.returning import facts_of
 from haechi.sources._files.there import There
+from haechi.sources._snapshots.options import SnapshotField
+from haechi.sources._snapshots.taking import examine
 from haechi.sources._volume import docker
 from haechi.sources._volume.docker import MOUNTED, Container, Volume
 from haechi.sources._volume.exchange import exchange
@@ -57,12 +59,17 @@ class Options(BaseModel):
         None,
         description="Image of that container, with sh and tar; else that of a container that uses the volume",
     )
+    snapshot: SnapshotField | None = Field(
+        None, description="Read by its path from a snapshot, so that containers halt for that moment only"
+    )
     exclude: tuple[str, ...] = Field(
         (), description="What to leave out, as .gitignore says it: “*.tmp”, “cache/”, “!keep.tmp”"
     )
 
     @model_validator(mode="after")
     def _one_word(self) -> Options:
+        if self.snapshot is not None and self.read == "container":
+            raise ValueError("a snapshot is read by its path, not by a container")
         if self.stop and self.quiesce == "pause":
             raise ValueError("either stop = true or quiesce = “pause”, not both")
         return self
@@ -107,7 +114,9 @@ class DockerVolume:
         volume = docker.volume(self.options.volume)
         users = docker.users(volume.name)
         directory = self._directory(volume)
-        if directory is None:
+        if directory is not None:
+            examine(self.options.snapshot, There(self.place), self.name, [str(directory)])
+        else:
             docker.image_for(volume.name, self.options.image, users)
         details = {
             "read": "path" if directory else "container",
@@ -124,18 +133,28 @@ class DockerVolume:
         docker.sweep_helpers(volume.name)
         users = docker.users(volume.name)
         directory = self._directory(volume)
-        with self._halted(users):
-            if directory is not None:
-                tree = Tree(
-                    (directory,),
-                    excluder([directory], self.options.exclude),
-                    {directory: Path(self._root)},
+        if directory is None:
+            with self._halted(users), self._by_container(volume, users, reporter) as capture:
+                yield capture
+            return
+        with ExitStack() as stack:
+            halted = ExitStack()
+            with halted:
+                halted.enter_context(self._halted(users))
+                tree, view = stack.enter_context(
+                    from_snapshot(
+                        self.options.snapshot,
+                        There(self.place),
+                        self.name,
+                        [directory],
+                        self.options.exclude,
+                        reporter,
+                        {directory: Path(self._root)},
+                    )
                 )
-                with offered(tree, reporter) as capture:
-                    yield capture
-            else:
-                with self._by_container(volume, users, reporter) as capture:
-                    yield capture
+                if self.options.snapshot is None or view.paths == {str(directory): str(directory)}:
+                    stack.push(halted.pop_all())  # read as it lies: they stand still to the end
+            yield stack.enter_context(offered(tree, reporter, view))
 
     def restore(
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
@@ -271,7 +290,8 @@ class DockerVolume:
         """Where it can be read without a container."""
         if self.options.read == "container":
             return None
-        if self.options.read == "path" and volume.directory is None:
+        wanted = self.options.read == "path" or self.options.snapshot is not None
+        if wanted and volume.directory is None:
             raise UsageMistake(
                 _("The volume “{name}” cannot be read by its path.").format(name=volume.name),
                 hint=_("Run haechi as root on the docker host, or leave `read` out of the plan."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from haechi import clock
 from haechi.events import Reporter
@@ -14,12 +14,15 @@ from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.sources import _beside, _throwaway
 from haechi.sources._base import Capture, Part, PartReader, Probe, Rehearsed, Restored, Wanted
-from haechi.sources._files.excludes import Rules
+from haechi.sources._files.excludes import Rules, without
 from haechi.sources._files.far import Reading, Tar
 from haechi.sources._files.options import Options, Target
 from haechi.sources._files.packing import PART
 from haechi.sources._files.returning import Return, facts_of, newest
 from haechi.sources._files.there import There
+from haechi.sources._snapshots.taking import examine, taken
+
+_OUR_SNAPSHOTS = ".haechi*_*_*/"  # which are empty in another one
 
 
 class FilesElsewhere:
@@ -39,23 +42,36 @@ class FilesElsewhere:
         self.place.probe()
         roots = self._roots
         tar = Tar.of(self._there)
+        examine(self.options.snapshot, There(self.place), self.name, roots)
         warnings = () if tar.keeps_attributes else (tar.lacking(self.place.name),)
         return Probe("", self._there.size(roots), {"paths": roots, "tar": tar.name}, warnings)
 
     @contextmanager
     def capture(self, reporter: Reporter) -> Iterator[Capture]:
         roots = self._roots
-        tar, rules = Tar.of(self._there), Rules(self.options.exclude)
-        moment = clock.now()
-        readings: list[Reading] = []
+        tar, rules = Tar.of(self._there), _rules(self.options)
+        excluded = without(rules)
+
+        def is_excluded(path: str) -> bool:
+            inside = next((path[len(r) :].strip("/") for r in roots if path.startswith(r + "/")), "")
+            return excluded(inside, True)
+
         with ExitStack() as stack:
+            how = self.options.snapshot
+            moment = clock.now()
+            view = stack.enter_context(taken(how, There(self.place), self.name, roots, is_excluded, reporter))
+            readings: list[Reading] = []
 
             def begin() -> BinaryIO:
-                readings.append(Reading(self._there, tar, roots, rules))
+                readings.append(Reading(self._there, tar, roots, rules, seen_at=view.paths))
                 return readings[-1].stream(stack)
 
-            part = Part(PartInfo(PART, "tar"), begin, self._there.size(roots))
-            yield Capture(moment, [part], lambda: facts_of(readings[-1] if readings else None, reporter))
+            def facts() -> dict[str, Any]:
+                view.demand_valid()
+                return facts_of(readings[-1] if readings else None, reporter)
+
+            part = Part(PartInfo(PART, "tar"), begin, self._there.size(list(view.paths.values())))
+            yield Capture(moment, [part], facts)
 
     def restore(
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
@@ -114,3 +130,7 @@ class FilesElsewhere:
     def _named(self) -> list[str]:
         """As the plan has them: what lies beside a path that is lost must be found, too."""
         return [str(path) for path in self.options.paths]
+
+
+def _rules(options: Options) -> Rules:
+    return Rules((*options.exclude, *((_OUR_SNAPSHOTS,) if options.snapshot else ())))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO, cast
 
-from haechi.errors import AccessRefused, HaechiError, ProgramMissing
+from haechi.errors import AccessRefused, HaechiError, ProgramMissing, UsageMistake
 from haechi.fileio import Pieces
 from haechi.i18n import _
 from haechi.process import Running
@@ -55,8 +55,13 @@ class Tar:
             place=place
         )
 
-    def reading(self, base: str, names: Sequence[str], renamed: tuple[str, str] | None) -> list[str]:
-        """Members are named as below `base`."""
+    def reading(self, base: str, names: Sequence[str], renamed: Mapping[str, str]) -> list[str]:
+        """Members are named as below `base`; what stands for another is named as that. Raises UsageMistake."""
+        if not self.is_gnu and renamed:
+            raise UsageMistake(
+                _("Only GNU tar can read a snapshot under the names of the files that it is of."),
+                hint=_("Install it there, or leave `snapshot` out of the plan."),
+            )
         if not self.is_gnu:
             return ["tar", "-c", "-f", "-", "-C", base, "--", *names]
         return [
@@ -67,7 +72,7 @@ class Tar:
             "--format=posix",
             "--pax-option=delete=atime,delete=ctime,delete=mtime",  # a header for every file, for decimals
             *(["--xattrs", "--xattrs-include=*", "--acls"] if self.keeps_attributes else []),
-            *([_transform(*renamed)] if renamed else []),
+            *(_transform(snapshot, original) for original, snapshot in renamed.items()),
             "--",
             *names,
         ]
@@ -90,7 +95,16 @@ class Tar:
 class Reading:
     """One tree or several at a place, as one stream. `facts` and `changed` are known once that came to its end."""
 
-    def __init__(self, there: There, tar: Tar, roots: Sequence[str], rules: Rules, *, base: str = "/"):
+    def __init__(
+        self,
+        there: There,
+        tar: Tar,
+        roots: Sequence[str],
+        rules: Rules,
+        *,
+        base: str = "/",
+        seen_at: Mapping[str, str] | None = None,
+    ):
         self._there = there
         self._tar = tar
         self._rules = rules
@@ -98,7 +112,7 @@ class Reading:
         self._excluded = without(rules)
         self._names = {root: root_name(root) for root in roots}
         self.tallies = Tallies({root: _raw(name) for root, name in self._names.items()})
-        self.renamed: tuple[str, str] | None = None  # a snapshot's path, and the one it stands for
+        self._renamed = {root: path for root, path in (seen_at or {}).items() if path != root}
         self.changed: list[str] = []
         self.whole = False
         self._orphans: list[bytes] = []
@@ -121,7 +135,7 @@ class Reading:
         yield ENDING
 
     def _run(self, stack: ExitStack, names: Sequence[str]) -> Iterator[bytes]:
-        argv = self._tar.reading(self._base, names, self.renamed)
+        argv = self._tar.reading(self._base, names, self._renamed)
         running = stack.enter_context(self._there.place.start(argv, env=ENGLISH, user=self._there.user))
         try:
             yield from passing(running.stdout, self.tallies, self._keep, end=False)
@@ -162,10 +176,12 @@ class Reading:
         return found is not None and self._excluded(_text(found[1]), is_directory)
 
     def _there_name(self, name: str) -> str:
-        if self.renamed is None:
-            return name
-        snapshot, original = (root_name(path) for path in self.renamed)
-        return snapshot + name.removeprefix(original)
+        """Where it is read, in a snapshot."""
+        for root, path in self._renamed.items():
+            begin = root_name(root)
+            if name == begin or name.startswith(begin + "/"):
+                return root_name(path) + name[len(begin) :]
+        return name
 
 
 def write(
@@ -219,7 +235,7 @@ def _transform(snapshot: str, original: str) -> str:
     """Names of members and of what hard links lead to, but not what symbolic links say."""
     begin = re.sub(r"([\\.*\[\]^$,])", r"\\\1", root_name(snapshot))
     to = re.sub(r"([\\&,])", r"\\\1", root_name(original))
-    return f"--transform=flags=rhS;s,^{begin},{to},"
+    return rf"--transform=flags=rhS;s,^{begin}\(/\|$\),{to}\1,"
 
 
 def _unquoted(name: str) -> str:

@@ -22,6 +22,8 @@ from haechi.sources._files.packing import PART, TarStream
 from haechi.sources._files.restoring import Restore
 from haechi.sources._files.returning import Return, tell_changed
 from haechi.sources._files.there import There
+from haechi.sources._snapshots.options import Snapshot
+from haechi.sources._snapshots.taking import View, examine, ours_in, taken
 
 
 class Files:
@@ -39,13 +41,21 @@ class Files:
         return tuple(p for p in found if not any(p != q and p.is_relative_to(q) for q in found))
 
     def probe(self) -> Probe:
-        tree = self._tree()
+        roots = self.roots
+        tree = Tree(roots, excluder(roots, self.options.exclude))
+        examine(self.options.snapshot, There(self.place), self.name, [str(root) for root in roots])
         with FirstLook(tree) as look:
             return Probe(version="", size=look.size, details={"paths": [str(root) for root in tree.roots]})
 
     @contextmanager
     def capture(self, reporter: Reporter) -> Iterator[Capture]:
-        with offered(self._tree(), reporter) as capture:
+        roots = self.roots
+        with (
+            from_snapshot(
+                self.options.snapshot, There(self.place), self.name, roots, self.options.exclude, reporter
+            ) as (tree, view),
+            offered(tree, reporter, view) as capture,
+        ):
             yield capture
 
     def restore(
@@ -91,18 +101,38 @@ class Files:
         below = [waiting.get(str(root), root) / where.strip("/") for root in self.roots]
         return (value for value in values if not any(_lies_below(directory, value) for directory in below))
 
-    def _tree(self) -> Tree:
-        roots = self.roots
-        return Tree(roots, excluder(roots, self.options.exclude))
+
+@contextmanager
+def from_snapshot(
+    options: Snapshot | None,
+    there: There,
+    service: str,
+    roots: Sequence[Path],
+    exclude: Sequence[str],
+    reporter: Reporter,
+    kept_as: Mapping[Path, Path] | None = None,
+) -> Iterator[tuple[Tree, View]]:
+    """These directories as of one moment, if the plan wants a snapshot; else as they lie."""
+    live = excluder(roots, exclude)
+    texts = [str(root) for root in roots]
+    with taken(options, there, service, texts, lambda path: live(Path(path)), reporter) as view:
+        stands_for = {
+            Path(path): (kept_as or {}).get(Path(root), Path(root)) for root, path in view.paths.items()
+        }
+        excluded = excluder(list(stands_for), exclude)
+        if options is not None:
+            chosen = excluded
+            excluded = lambda path: ours_in(str(path)) or chosen(path)  # noqa: E731
+        yield Tree(tuple(stands_for), excluded, stands_for), view
 
 
 @contextmanager
-def offered(tree: Tree, reporter: Reporter) -> Iterator[Capture]:
+def offered(tree: Tree, reporter: Reporter, view: View) -> Iterator[Capture]:
     """A tree of this host as a capture."""
     moment = clock.now()
     with FirstLook(tree) as look:
         part = Part(PartInfo(PART, "tar"), lambda: cast(BinaryIO, TarStream(tree)), look.size, tree)
-        yield Capture(moment, [part], lambda: _facts(look, reporter))
+        yield Capture(moment, [part], lambda: _facts(look, reporter, view))
 
 
 def _lies_below(directory: Path, value: str) -> bool:
@@ -111,8 +141,9 @@ def _lies_below(directory: Path, value: str) -> bool:
     return path != "." and Path(path).parts[0] != ".." and os.path.lexists(directory / path)
 
 
-def _facts(look: FirstLook, reporter: Reporter) -> dict[str, Any]:
+def _facts(look: FirstLook, reporter: Reporter, view: View) -> dict[str, Any]:
     """Asked when all has been read: whatever is not as it was before is named."""
+    view.demand_valid()
     facts, changed = look.compare()
     tell_changed(changed, reporter)
     return {"trees": facts}

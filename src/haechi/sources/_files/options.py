@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from haechi.sources import _target
+from haechi.sources._snapshots.options import SnapshotField
 
 _MODE = re.compile(r"0?[0-7]{3,4}")
 
@@ -47,6 +48,10 @@ class Options(BaseModel):
         base = (info.context or {}).get("base") or Path()
         return tuple((base / path.expanduser()).absolute() for path in paths)
 
+    snapshot: SnapshotField | None = Field(
+        None,
+        description="Read from a snapshot: “btrfs”, “lvm”, “zfs”, or a table with commands; see its own page",
+    )
     run_as: str | None = Field(None, description="System user who reads and writes them at another place")
 
     _octal = field_validator("mode")(_told_mode)
