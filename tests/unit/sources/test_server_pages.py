@@ -7,10 +7,10 @@ import re
 import pytest
 
 from haechi.plan.load import loads
-from haechi.sources import mariadb, redis
+from haechi.sources import mariadb, rabbitmq, redis
 from tests.unit.sources.test_pages import REST, page
 
-KINDS = {"mariadb": mariadb, "redis": redis}
+KINDS = {"mariadb": mariadb, "rabbitmq": rabbitmq, "redis": redis}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,1 @@
+"""What the kind `rabbitmq` is made of."""
