@@ -425,3 +425,28 @@ def test_the_daemon_that_is_away_is_said(
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     with pytest.raises(HaechiError, match="Docker does not answer"):
         daemon.volume("any")
+
+
+def test_by_hand(tmp_path: Path, docker_client: Docker, name: str) -> None:
+    """Line for line what the page says to type."""
+    fill(data(docker_client, name))
+    whole = shape(data(docker_client, name))
+    image = images.gnu(docker_client)
+    it = ground(tmp_path, name)
+    it.back_up()
+    docker_client("volume", "rm", name)
+    nas = tmp_path / "ground" / "nas"
+    (made,) = nas.glob("*.tar.gz")
+    subprocess.run(["gunzip", "-k", made], check=True)  # the image has tar, and no gzip
+    page = Path("docs/howto/volume.md").read_text("utf-8").partition("## By hand")[2]
+    lines = page.partition("```\n")[2].partition("```")[0]
+    for old, new in {
+        "rmarh_db_data": name,
+        "alpine:3": image,
+        "tar -xzpf": "tar -xpf",
+        "db_data_20260128_040000.tar.gz": made.name.removesuffix(".gz"),
+    }.items():
+        lines = lines.replace(old, new)
+    lines = lines.replace(f"/backup/{name}", "/backup/db_data")
+    subprocess.run(["sh", "-e", "-c", lines], cwd=nas, check=True, capture_output=True)
+    assert shape(data(docker_client, name)) == whole

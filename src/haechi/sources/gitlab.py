@@ -13,7 +13,7 @@ from haechi.model import RestorePoint
 from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.sources import _throwaway
-from haechi.sources._base import Capture, PartReader, Probe, Rehearsed, Restored, Source, Wanted
+from haechi.sources._base import Capture, Foretold, PartReader, Probe, Rehearsed, Restored, Source, Wanted
 from haechi.sources._files.there import There
 from haechi.sources._gitlab.capturing import GitLabCapture
 from haechi.sources._gitlab.options import Options, Target
@@ -87,6 +87,20 @@ class GitLabService:
             )
         place = open_place(target.at) if target.at else self.place
         return GitLabReturn(self._gitlab(place), self.options, point, parts, reporter).run()
+
+    def foretell(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
+    ) -> Foretold:
+        """Over another GitLab there is no safety point."""
+        target = Target.read(wanted.target)
+        if not target.at or target.directory is not None:
+            return Foretold()
+        place = open_place(target.at)
+        version = installed_version(There(place, self.options.run_as), self.options.rails)
+        line = _("The whole contents of the GitLab at {place} ({version}) are replaced.").format(
+            place=place.name, version=version
+        )
+        return Foretold((line,), destructive=True)
 
     def rehearse(
         self,

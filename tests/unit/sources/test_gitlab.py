@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -235,6 +237,9 @@ def test_rehearsed_here_and_never_over_the_one_in_use(
     done = source.rehearse(point, parts, Wanted(), str(tmp_path), SILENT)
     assert done.restored.equal and done.left == ()
     monkeypatch.setattr(gitlab, "open_place", lambda _at: it.place)
+    told = source.foretell(point, parts, Wanted(target={"at": "test:elsewhere"}), SILENT)
+    assert told.destructive and VERSION in told.lines[0]
+    assert not source.foretell(point, parts, Wanted(target={"directory": "/x"}), SILENT).destructive
     with pytest.raises(UsageMistake, match="in use"):
         source.rehearse(point, parts, Wanted(), "test:elsewhere", SILENT)
     assert it.contents() == before
@@ -290,8 +295,6 @@ def test_a_damaged_copy_touches_nothing(tmp_path: Path, it: GitLab) -> None:
     changed = bytearray(whole)
     changed[len(whole) // 2] ^= 1
     before, at = it.contents(), len(it.calls())
-    import io
-
     for data in (bytes(changed), whole[: len(whole) // 2]):
         parts = {
             p.name: PartReader(p, lambda name=p.name: ours.archive.open_part(point, name))
@@ -346,3 +349,36 @@ def test_what_a_plan_cannot_say() -> None:
     for wrong in ({"skip": ["tar"]}, {"files": ["/a/x", "/b/x"]}, {"variables": {"SKIP": "db"}}):
         with pytest.raises(ValueError):
             gitlab.Options.model_validate(wrong)
+
+
+def test_by_hand(tmp_path: Path, it: GitLab) -> None:
+    """Line for line what the page says to type."""
+    ours = ground(tmp_path, it)
+    ours.back_up()
+    before = it.contents()
+    it.fill(2)
+    (it.root / "etc/gitlab/gitlab-secrets.json").write_text("another")
+    nas = tmp_path / "ground" / "nas"
+    (made,) = nas.glob("*_gitlab_backup.tar")
+    stamp = made.name.removesuffix("_gitlab_backup.tar")
+    page = Path("docs/howto/gitlab.md").read_text("utf-8").partition("## By hand")[2]
+    lines = page.partition("```\n")[2].partition("```")[0]
+    for old, new in {
+        "20260128_040000": stamp,
+        "/etc/gitlab": f"{it.root}/etc/gitlab",
+        "/var/opt/gitlab": f"{it.root}/var/opt/gitlab",
+        "git:git": f"{os.getuid()}:{os.getgid()}",
+    }.items():
+        lines = lines.replace(old, new)
+    done = subprocess.run(
+        ["sh", "-e", "-c", lines],
+        cwd=nas,
+        env={**os.environ, "PATH": it.place.path},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "User failures: 0" in done.stdout
+    assert it.contents() == before
+    assert it.running() == ALL_UP

@@ -13,10 +13,10 @@ import pytest
 
 from haechi.places.local import LocalPlace
 from haechi.plan.load import loads
-from haechi.sources import command, files, sqlite
+from haechi.sources import command, files, gitlab, sqlite, volume
 from tests.unit.sources.ground import install
 
-KINDS = {"files": files, "command": command, "sqlite": sqlite}
+KINDS = {"files": files, "command": command, "sqlite": sqlite, "volume": volume, "gitlab": gitlab}
 REST = """
 [plan]
 name = "page"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,14 +18,17 @@ from haechi import clock
 from haechi.errors import NotThere, ProgramFailed, ProgramMissing, SourceChanged, UsageMistake
 from haechi.events import SILENT
 from haechi.places.local import LocalPlace
+from haechi.plan.load import loads
 from haechi.sources import files
 from haechi.sources._snapshots import names
+from haechi.sources._snapshots.options import Snapshot
 from haechi.vault.treewalk import TreeReport
 from haechi.vault.writer import Writer
 from tests.servers import program, snapshots
 from tests.unit.sources.elsewhere import Elsewhere
 from tests.unit.sources.ground import Installation, install
 from tests.unit.sources.test_files import fill, shape
+from tests.unit.sources.test_pages import REST
 
 NOW = datetime(2026, 1, 28, 12, 0, tzinfo=UTC)
 
@@ -129,6 +133,7 @@ _HOLD = """
 import sys, time
 from haechi.events import SILENT
 from haechi.places.local import LocalPlace
+from haechi.plan.load import loads
 from haechi.sources import files
 given = files.Options.model_validate({"paths": [sys.argv[1]], "snapshot": "btrfs"})
 with files.build("media", given, LocalPlace()).capture(SILENT):
@@ -142,16 +147,26 @@ def test_what_a_killed_run_left_is_removed_and_nobody_elses(tmp_path: Path, disk
     data = subvolume(disk, "killed")
     (data / "media").mkdir()
     (data / "media" / "a").write_text("a")
-    child = subprocess.Popen([sys.executable, "-c", _HOLD, data / "media"], stdout=subprocess.PIPE)
-    assert child.stdout and child.stdout.readline() == b"taken\n"
-    child.send_signal(signal.SIGKILL)
-    child.communicate()
-    assert len(of(data)) == 1
+    _kill_one(data)
+    page = Path("docs/howto/snapshots.md").read_text("utf-8").partition("By hand:")[2]
+    (line,) = [line for line in page.splitlines() if line.startswith("btrfs ")]
+    typed = line.replace("/srv/.haechi_media_20260128-030000", str(data / of(data)[0]))
+    subprocess.run(["sh", "-c", typed], check=True, capture_output=True)
+    assert of(data) == []
+    _kill_one(data)
     for other in (".haechi_media-2_20260101-000000", ".haechi_media_of-somebody"):
         subprocess.run(["btrfs", "subvolume", "snapshot", "-r", data, data / other], check=True)
     it = ground(tmp_path, data / "media", "btrfs")
     it.back_up()
     assert of(data) == [".haechi_media-2_20260101-000000", ".haechi_media_of-somebody"]
+
+
+def _kill_one(data: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", _HOLD, data / "media"], stdout=subprocess.PIPE)
+    assert child.stdout and child.stdout.readline() == b"taken\n"
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    assert len(of(data)) == 1
 
 
 @pytest.mark.server
@@ -323,3 +338,11 @@ def test_names_say_whose_they_are() -> None:
 def test_what_a_plan_cannot_say(wrong: Any) -> None:
     with pytest.raises(ValueError):
         files.Options.model_validate({"paths": "/srv", "snapshot": wrong})
+
+
+def test_the_page_shows_plans_without_mistakes() -> None:
+    page = Path("docs/howto/snapshots.md").read_text("utf-8")
+    (plan,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(loads(REST + plan, environment={}).services) == 3
+    cells = " ".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))
+    assert set(re.findall(r"`(\w+)`", cells)) == set(Snapshot.model_fields)
