@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 import bench
+from bench import _machine
 from bench._base import Result, measure
 
 _BUILD = Path(__file__).parent.parent / "build"
@@ -28,6 +29,7 @@ def main() -> int:
 
     began = time.perf_counter()
     results: list[Result] = []
+    about = {**_machine.described(), "quick": given.quick, "areas": given.only or areas}
     _line("", "ours", "theirs", "limit", "ratio", "goal", "met")
     for area in given.only or areas:
         # Servers that do not run as root must reach what lies in it.
@@ -35,10 +37,11 @@ def main() -> int:
         work.chmod(0o755)
         try:
             for comparison in import_module(f"bench.{area}").comparisons(given.quick, work):
-                result = measure(comparison, 3 if given.quick else 5)
-                results.append(result)
-                _show(result)
-                _keep(results)  # a run that is cut short keeps what it has measured
+                rows = measure(comparison, 3 if given.quick else 5).rows()
+                results += rows
+                for row in rows:
+                    _show(row)
+                _keep(results, about)  # a run that is cut short keeps what it has measured
         finally:
             shutil.rmtree(work, ignore_errors=True)
     missed = [result.name for result in results if not result.met]
@@ -48,9 +51,10 @@ def main() -> int:
     return 1 if missed or not results else 0
 
 
-def _keep(results: list[Result]) -> None:
+def _keep(results: list[Result], about: dict[str, object]) -> None:
     _BUILD.mkdir(exist_ok=True)
-    (_BUILD / "bench.json").write_text(json.dumps([r.as_dict() for r in results], indent=2) + "\n")
+    kept = {**about, "rows": [r.as_dict() for r in results]}
+    (_BUILD / "bench.json").write_text(json.dumps(kept, indent=2) + "\n")
 
 
 def _show(result: Result) -> None:

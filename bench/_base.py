@@ -17,7 +17,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Side = Callable[[], float | int | None]
 
@@ -34,6 +34,7 @@ class Comparison:
     limit: Side | None = None
     unit: str = "s"
     before: Callable[[], object] | None = None  # untimed, before each side
+    limit_goal: float | None = None  # ours / limit may be at most this, beside theirs and from the same runs
     runs: int | None = None  # where five would take too long
 
 
@@ -46,6 +47,16 @@ class Result:
     goal: float
     unit: str
     runs: int
+    limit_goal: float | None = None
+
+    def rows(self) -> list[Result]:
+        """A line for each goal."""
+        if self.limit_goal is None:
+            return [self]
+        against = replace(
+            self, name=f"{self.name}, the limit", theirs=None, goal=self.limit_goal, limit_goal=None
+        )
+        return [replace(self, limit_goal=None), against]
 
     @property
     def ratio(self) -> float:
@@ -97,6 +108,7 @@ def measure(comparison: Comparison, runs: int) -> Result:
         comparison.goal,
         comparison.unit,
         comparison.runs or runs,
+        comparison.limit_goal,
     )
 
 

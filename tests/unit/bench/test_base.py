@@ -40,3 +40,12 @@ def test_where_nobody_else_does_it_the_limit_is_the_measure() -> None:
         "name": "x", "ours": 3.0, "theirs": None, "limit": 2.0, "ratio": 1.5, "goal": 1.4, "met": False, "unit": "s",
         "runs": 1,
     }  # fmt: skip
+
+
+def test_one_measurement_may_answer_to_two_goals() -> None:
+    result = measure(
+        Comparison("x", lambda: 3, goal=0.5, theirs=lambda: 12, limit=lambda: 2, limit_goal=1.4), 1
+    )
+    rows = [(row.name, row.ratio, row.goal, row.met) for row in result.rows()]
+    assert rows == [("x", 0.25, 0.5, True), ("x, the limit", 1.5, 1.4, False)]
+    assert [row.name for row in measure(Comparison("y", lambda: 1, goal=2), 1).rows()] == ["y"]
