@@ -7,6 +7,7 @@ What they are asked for is kept in `argv.log` beside them, with the command line
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import struct
@@ -176,7 +177,10 @@ def _blocks(stream: BinaryIO) -> Iterator[list[bytes]]:
 
 def mongorestore(given: argparse.Namespace) -> None:
     client = _client(given)
-    blocks = _blocks(sys.stdin.buffer)
+    if given.archive is None:
+        _fail("mongorestore target 'dump' invalid: stat dump: no such file or directory")
+    source = io.BytesIO(Path(given.archive).read_bytes()) if given.archive else sys.stdin.buffer
+    blocks = _blocks(source)
     entries = {(e["db"], e["collection"]): e for e in map(bson.decode, next(blocks)[1:])}
     for (db, name), entry in entries.items():
         if db in ("", "admin") or name.startswith("$admin."):
@@ -223,6 +227,8 @@ def _apply(client: MongoClient[dict[str, Any]], entry: dict[str, Any]) -> None:
         client[db][name].replace_one({"_id": entry["o"]["_id"]}, entry["o"], upsert=True)
     elif entry["op"] == "d":
         client[db][name].delete_one(entry["o"])
+    elif "drop" in entry["o"]:
+        client[db].drop_collection(entry["o"]["drop"])
     elif entry["op"] != "n":
         _fail(f"oplog application failed: {entry['op']}")
 
@@ -232,15 +238,17 @@ def _apply(client: MongoClient[dict[str, Any]], entry: dict[str, Any]) -> None:
 
 def mongosh(given: argparse.Namespace) -> None:
     """It understands the one script that Haechi has for it."""
-    assert "runCommand(EJSON.parse(e.HAECHI_COMMAND" in given.eval
+    assert "getSiblingDB(step.database).runCommand(step.command)" in given.eval
     client: MongoClient[dict[str, Any]] = MongoClient(os.environ["HAECHI_URI"], serverSelectionTimeoutMS=1000)
     options = json_util.CANONICAL_JSON_OPTIONS
-    command = json_util.loads(os.environ["HAECHI_COMMAND"], json_options=options)
+    said = None
     try:
-        print(json_util.dumps(client[os.environ["HAECHI_DATABASE"]].command(command), json_options=options))
+        for step in json_util.loads(os.environ["HAECHI_STEPS"], json_options=options):
+            said = client[step["database"]].command(step["command"])
     except PyMongoError as problem:
         print(f"MongoServerError: {problem}", file=sys.stderr)
         raise SystemExit(1) from None
+    print(json_util.dumps(said, json_options=options))
 
 
 def main() -> None:
@@ -253,7 +261,7 @@ def main() -> None:
     with (Path(directory) / "argv.log").open("a") as log:
         log.write("\n".join([name, *lines]) + "\n")
     parser = argparse.ArgumentParser(prog=name, allow_abbrev=False)
-    parser.add_argument("--archive", action="store_true")
+    parser.add_argument("--archive", nargs="?", const="")
     for option in ("--uri", "--config", "--db", "--collection", "--eval"):
         parser.add_argument(option)
     for option in ("--oplog", "--dumpDbUsersAndRoles", "--drop", "--oplogReplay", "--stopOnError", "--quiet",

@@ -48,6 +48,9 @@ class Admin(Protocol):
 
     def listed(self, database: str, command: Mapping[str, Any], doing: str) -> Iterator[Doc]: ...
 
+    def carry_out(self, steps: Sequence[tuple[str, Doc]], doing: str) -> None:
+        """Commands for databases, one after another, up to the first that fails."""
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -231,18 +234,21 @@ def _remember(admin: Admin, database: str, mark: str, told: Doc) -> None:
 
 def _move(admin: Admin, old: str, new: str) -> None:
     """All collections and views of one database into another. Again from the start is no harm."""
+    there = collections(admin, new)
+    steps: list[tuple[str, Doc]] = []
     for name, told in collections(admin, old).items():
         if name in MARKS:
             continue
-        if told.get("type") == "view":
-            # Only what a view says can be moved. It is made there before it goes here.
-            if name not in collections(admin, new):
-                doing = _("Making the collection “{name}”").format(name=f"{new}.{name}")
-                admin.command(new, {"create": name, **told["options"]}, doing)
-            drop_collection(admin, old, name)
-        else:
+        if told.get("type") != "view":
             # A copy that was broken off is the server's own and gone; one that is there is whole.
-            rename(admin, f"{old}.{name}", f"{new}.{name}", over=True)
+            command = {"renameCollection": f"{old}.{name}", "to": f"{new}.{name}", "dropTarget": True}
+            steps.append(("admin", command))
+            continue
+        # Only what a view says can be moved. It is made there before it goes here.
+        if name not in there:
+            steps.append((new, {"create": name, **told["options"]}))
+        steps.append((old, {"drop": name}))
+    admin.carry_out(steps, _("Moving the collections of “{old}” to “{new}”").format(old=old, new=new))
 
 
 def _demand_movable(admin: Admin, names: Sequence[str]) -> None:

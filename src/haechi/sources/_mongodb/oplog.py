@@ -31,7 +31,8 @@ PASSED_OVER = {b"startIndexBuild", b"abortIndexBuild"}  # what comes of them is 
 
 
 def newest(server: Server) -> Timestamp:
-    """The moment of the last change so far; that of the oldest transaction under way, if there is one."""
+    """From where on changes matter: right after the last one so far, or with the first of those transactions that
+    are under way."""
     doing = _("Reading the oplog")
     with problems.translated(doing):
         last = server.client[_LOG[0]][_LOG[1]].find_one({}, {"ts": 1}, sort=[("$natural", -1)])
@@ -44,8 +45,8 @@ def newest(server: Server) -> Timestamp:
             {"state": {"$in": ["prepared", "inProgress"]}}, {"startOpTime": 1}, sort=[("startOpTime", 1)]
         )
     began = ((running or {}).get("startOpTime") or {}).get("ts")
-    moment: Timestamp = min(last["ts"], began) if began else last["ts"]
-    return moment
+    after = Timestamp(last["ts"].time, last["ts"].inc + 1)
+    return min(after, began) if began else after
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,6 +45,10 @@ class Server:
             yield from self.client.get_database(database, codec_options=_DECODING).cursor_command(
                 dict(command)
             )
+
+    def carry_out(self, steps: Sequence[tuple[str, Doc]], doing: str) -> None:
+        for database, command in steps:
+            self.command(database, command, doing)
 
     @property
     def version(self) -> str:

@@ -23,10 +23,14 @@ Doc = dict[str, Any]
 _CONFIGURED = r"""
 { printf '%s' "$HAECHI_CONFIG" | { exec 3<&0 <&4 4<&-; unset HAECHI_CONFIG; exec "$@" --config=/dev/fd/3; }; } 4<&0
 """
-_COMMAND = """
-const e = process.env, there = connect(e.HAECHI_URI).getSiblingDB(e.HAECHI_DATABASE);
-print(EJSON.stringify(there.runCommand(EJSON.parse(e.HAECHI_COMMAND, {relaxed: false})), {relaxed: false}))
+_COMMANDS = """
+const e = process.env, server = connect(e.HAECHI_URI);
+let said = null;
+for (const step of EJSON.parse(e.HAECHI_STEPS, {relaxed: false}))
+    said = server.getSiblingDB(step.database).runCommand(step.command);
+print(EJSON.stringify(said, {relaxed: false}))
 """
+_STEPS = 200  # an environment holds only so much
 _MANY = 100_000  # of a list that is asked for in one piece
 _LIKE_IT_WAS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, document_class=dict)
 _SHELL = "mongosh"
@@ -71,12 +75,20 @@ class Shell:
         self.shown = f"{tools.address.shown} ({tools.place.name})"
 
     def command(self, database: str, command: Mapping[str, Any], doing: str) -> Doc:
+        return self._run([(database, dict(command))], doing)
+
+    def carry_out(self, steps: Sequence[tuple[str, Doc]], doing: str) -> None:
+        """Each start of the shell takes a second, so it is given many at once."""
+        for first in range(0, len(steps), _STEPS):
+            self._run(steps[first : first + _STEPS], doing)
+
+    def _run(self, steps: Sequence[tuple[str, Doc]], doing: str) -> Doc:
+        told = [{"database": database, "command": command} for database, command in steps]
         env = {
             "HAECHI_URI": self._tools.address.uri.reveal(),
-            "HAECHI_DATABASE": database,
-            "HAECHI_COMMAND": json_util.dumps(command, json_options=_LIKE_IT_WAS, ensure_ascii=False),
+            "HAECHI_STEPS": json_util.dumps(told, json_options=_LIKE_IT_WAS, ensure_ascii=False),
         }
-        argv = [self._tools.program(_SHELL), "--quiet", "--norc", "--nodb", "--eval", _COMMAND]
+        argv = [self._tools.program(_SHELL), "--quiet", "--norc", "--nodb", "--eval", _COMMANDS]
         try:
             done = self._tools.place.run(argv, env=env, user=self._tools.run_as)
         except ProgramFailed as problem:
