@@ -59,7 +59,8 @@ pg_dump alone would save it as empty.
 Under the very snapshot of the dump, the server counts the rows of each table and adds up a digest of them that does
 not depend on their order. Tables above 100,000 rows or 32 MB are counted whole, and a share of their rows, chosen
 by their key, goes into the digest: a lost row is always found, a changed one only if it is in the share. `full`
-digests every row, and costs about as much as the dump itself. After a restore the same is counted again.
+digests every row, and costs about as much as the dump itself. After a restore the same is counted again, and the
+restore names the tables of which a share was compared.
 
 ## Bringing it back
 
@@ -73,11 +74,13 @@ several jobs, counts again, and asks the plan's checks. The old database is not 
 If the restore fails or is killed, what it has made is removed, at the latest by the next one.
 
 In place, whole and from `format = "custom"`: what the dump has replaces what the database has, in one transaction.
-Tables that are not in the dump stay. Any other dump is loaded beside and exchanged if it is equal.
+Tables that are not in the dump stay. Subscriptions let go of their slots before, because one with a slot cannot be
+dropped in a transaction, and take them up again if it fails. Any other dump is loaded beside and exchanged if it is
+equal.
 
 Single tables come back with their indexes, keys, triggers and sequences, and with the types and functions that they
 need: `erp:public.orders`; a schema as `erp:sales.*`; a database out of many as `erp`. They lie beside, to be copied
-from.
+from. From a vault only their own rows are fetched, not the whole dump.
 
 A restore may go elsewhere, with the target's own `url` (or `host`, …) and `at`:
 
