@@ -37,7 +37,8 @@ class Ends:
     def watch(self, data: memoryview) -> None:
         window = self._before + data
         start = self._passed - len(self._before)
-        at = window.find(_END)
+        # Nearly always there is none, and from the right that is seen in half the time.
+        at = window.find(_END) if window.rfind(_END) >= 0 else -1
         while at >= 0:
             self.found.append(start + at + len(_END))
             at = window.find(_END, at + len(_END))
