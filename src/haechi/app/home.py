@@ -175,7 +175,7 @@ class Home:
 
     def examine(self, reporter: Reporter) -> list[Finding]:
         """Everything that a backup or a restore will need, looked at."""
-        from haechi.operations import doctor
+        from haechi.operations import doctor, freezing
 
         found = [doctor.Finding(_("plan"), doctor.Health.WARNING, str(advice)) for advice in self.plan.advice]
         full = self.plan.server.disk_alarm / 100
@@ -187,6 +187,8 @@ class Home:
         for name, vault in self.plan.vaults.items():
             if (path := vault.key.file) is not None:
                 found += doctor.secret_file(path, f"vault.{name}")
+        for name in self.plan.sets:
+            found += freezing.examine(name, self.state)
         for name in self.plan.services:
             with reporter.step(name, unit=""):
                 found += doctor.service(lambda name=name: self.service(name), name)  # type: ignore[misc]

@@ -23,6 +23,7 @@ from haechi.i18n import _
 from haechi.operations import hooks
 from haechi.operations.acts import Told
 from haechi.operations.desk import Desk
+from haechi.operations.doctor import Finding, Health
 from haechi.operations.hooks import Hook
 from haechi.operations.recovery_set import RecoverySet
 
@@ -71,6 +72,24 @@ def thaw(of: RecoverySet, desk: Desk, reporter: Reporter) -> None:
         failed: dict[str, HaechiError] = {}
         hooks.undisturbed(lambda: failed.update(_thaw(of, desk, told, entry.reporter)))
         raise_if_still_frozen(of, failed)
+
+
+def examine(name: str, state: Path) -> list[Finding]:
+    """Whether a set is frozen at this moment, for whoever looks at everything. A healthy one is not worth a line."""
+    try:
+        about = json.loads(_marker_of(name, state).read_text())
+    except (OSError, ValueError):
+        return []
+    return [
+        Finding(
+            f"set.{name}",
+            Health.WARNING,
+            _("Frozen since {began}, by process {pid}.").format(
+                began=about.get("began", "?"), pid=about.get("pid", "?")
+            ),
+            _("If that run is gone: haechi set thaw {set}").format(set=name),
+        )
+    ]
 
 
 def raise_if_still_frozen(of: RecoverySet, failed: dict[str, HaechiError]) -> None:
@@ -142,7 +161,12 @@ def _mark(of: RecoverySet, desk: Desk) -> None:
 
 
 def _marker(of: RecoverySet, desk: Desk) -> Path:
-    return private_directory(desk.state / "sets") / f"{of.name}.frozen"
+    private_directory(desk.state / "sets")
+    return _marker_of(of.name, desk.state)
+
+
+def _marker_of(name: str, state: Path) -> Path:
+    return state / "sets" / f"{name}.frozen"
 
 
 def _freezing(hook: Hook) -> str:

@@ -20,7 +20,7 @@ from haechi.errors import HaechiError, HookFailed, NotThere, PartlyDone, UsageMi
 from haechi.events import SILENT
 from haechi.journal.book import Journal
 from haechi.model import Keep, Outcome
-from haechi.operations import recovery_set, retain, set_audit, set_backup, set_restore
+from haechi.operations import freezing, recovery_set, retain, set_audit, set_backup, set_restore
 from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk
 from haechi.operations.hooks import Hook
@@ -254,12 +254,13 @@ def test_a_freeze_ends_in_any_case(ground: Ground) -> None:
     ground.change(freeze=(Hook(Act("freeze", log)),), thaw=(Hook(Act("thaw", log, HaechiError("rusty"))),))
     with pytest.raises(PartlyDone, match="may still be frozen: thaw: thaw"):
         ground.take().raise_if_partial(ground.set)
-    assert (ground.desk.state / "sets" / "erp.frozen").exists()
+    (found,) = freezing.examine("erp", ground.desk.state)
+    assert "haechi set thaw erp" in found.mend
     ground.change(thaw=(Hook(Act("thaw", log)),))
     del log[:]
     ground.take()  # whoever comes next thaws first
     assert log == ["thaw erp", "freeze erp", "thaw erp"]
-    assert not (ground.desk.state / "sets" / "erp.frozen").exists()
+    assert not freezing.examine("erp", ground.desk.state)
 
 
 class Days:
