@@ -20,6 +20,7 @@ import pytest
 from haechi.errors import AlreadyThere, Damaged, HaechiError, NotThere, ProgramFailed, UsageMistake
 from haechi.events import Event, Reporter, Said
 from haechi.sources._base import PartReader, Wanted
+from haechi.sources._postgresql import facts
 from tests.integration.postgresql_ground import (
     bring_back,
     database,
@@ -393,3 +394,22 @@ def test_in_place_that_fails_puts_the_subscriptions_back_on_their_slots(postgres
             bring_back(erp, kept, in_place=True)
         assert postgres17.psql(f"{_SUBSCRIBED} where datname = '{name}'") == "f|theirs"
         assert postgres17.psql("select count(*) from needs_it", name) == "0"
+
+
+@pytest.mark.parametrize("depth", ["sampled", "full"])
+def test_it_says_of_which_tables_a_share_was_compared(
+    postgres17: Postgres, monkeypatch: pytest.MonkeyPatch, depth: str
+) -> None:
+    monkeypatch.setattr(facts, "_SAMPLE_ROWS", 100)
+    with database(postgres17, SHOP + "; analyze") as name:
+        erp = service(postgres17, database=name, facts=depth)
+        kept, heard = take(erp), Heard()
+        restored = bring_back(erp, kept, reporter=Reporter(heard))
+        by_sample = [f"{name}: public.orders"] if depth == "sampled" else []
+        assert unequal(restored) == [] and restored.details["compared_by_sample"] == by_sample
+        assert any("public.orders" in line for line in heard.said) == bool(by_sample)
+        if depth == "full":  # then one row among all is noticed
+            with erp.server().session(restored.where) as session:
+                session.execute("update public.orders set what = 'changed' where id = 7")
+                compared = facts.compare(session, kept.point.facts["databases"][name])
+            assert [c.what for c in compared if not c.equal] == [f"{restored.where}: public.orders"]
