@@ -104,6 +104,7 @@ def test_it_comes_back_as_a_new_volume_and_takes_its_place(
 
     brought = it.restore(copy)
     assert brought.restored.equal and brought.restored.comparisons
+    assert brought.restored.names == [name]
     (beside,) = exchange.lying_beside(it.service)
     assert (beside.state, beside.of) == ("restored", name)
     assert shape(data(docker_client, beside.name)) == whole

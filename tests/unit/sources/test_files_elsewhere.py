@@ -299,3 +299,19 @@ def test_rehearsed_here(tmp_path: Path, place: Elsewhere) -> None:
 
 def _fail(*_: object) -> None:
     raise HaechiError("on purpose")
+
+
+def test_a_link_means_what_it_leads_to(tmp_path: Path, place: Elsewhere) -> None:
+    directory = tmp_path / "disk" / "media"
+    directory.mkdir(parents=True)
+    fill(directory)
+    (tmp_path / "media").symlink_to(directory)
+    given = files.Options.model_validate({"paths": [str(tmp_path / "media")]})
+    ground = install(tmp_path / "ground", "files", files.build("it", given, place), "m_{time}.tar")
+    ground.back_up()
+    ground.restore("archive.nas")
+    (beside,) = exchange.lying_beside(ground.service)
+    assert beside.of == str(directory)
+    exchange.swap(ground.service, ground.desk, SILENT)
+    assert (tmp_path / "media").is_symlink()
+    assert {b.state for b in exchange.lying_beside(ground.service)} == {"before"}

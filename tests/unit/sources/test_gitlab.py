@@ -287,6 +287,31 @@ def test_a_restore_that_fails_leaves_settings_and_services_as_they_were(tmp_path
         assert left(it) == []
 
 
+@pytest.mark.parametrize("failing", ["chmod", "cp", "mv"])
+def test_settings_that_cannot_be_replaced_stay(tmp_path: Path, it: GitLab, failing: str) -> None:
+    """A disk that is full in the middle of it must not cost the secrets that are in use."""
+    ours = ground(tmp_path, it)
+    point = ours.back_up()
+    parts = {
+        p.name: PartReader(p, lambda name=p.name: ours.archive.open_part(point, name)) for p in point.parts
+    }
+    (it.root / "etc/gitlab/gitlab-secrets.json").write_text("in use")
+    before = it.contents()
+    broken = f"""#!/bin/sh
+for last; do :; done
+case "$*" in *etc/gitlab*) [ {failing} != cp ] || echo half >"$last"; exit 1 ;; esac
+exec /bin/{failing} "$@"
+"""
+    if failing == "mv":  # but it can still put back
+        broken = broken.replace("*etc/gitlab*)", "*under-way*)")
+    (it.bin / failing).write_text(broken)
+    (it.bin / failing).chmod(0o755)
+    with pytest.raises(HaechiError):
+        ours.service.source.restore(point, parts, Wanted(in_place=True), SILENT)
+    assert it.contents() == before
+    assert it.running() == ALL_UP
+
+
 def test_a_damaged_copy_touches_nothing(tmp_path: Path, it: GitLab) -> None:
     ours = ground(tmp_path, it)
     point = ours.back_up()

@@ -129,7 +129,7 @@ class FilesElsewhere:
     @property
     def _named(self) -> list[str]:
         """As the plan has them: what lies beside a path that is lost must be found, too."""
-        return [str(path) for path in self.options.paths]
+        return [self._there.really(str(path)) for path in self.options.paths]
 
 
 def _rules(options: Options) -> Rules:

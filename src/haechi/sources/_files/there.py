@@ -87,6 +87,11 @@ class There:
             p for p in found if not any(p != q and p.startswith(q.rstrip("/") + "/") for q in found)
         )
 
+    def really(self, path: str) -> str:
+        """Where it lies, or would lie if it is lost."""
+        status, said = self.ask('readlink -f -- "$1"', path, check=False)
+        return os.fsdecode(said.removesuffix(b"\n")) if status == 0 and said else path
+
     def size(self, paths: Sequence[str]) -> int | None:
         """Roughly; None where this cannot be told."""
         status, said = self.ask('du -sk -- "$@"', *paths, seconds=_WALK, check=False)

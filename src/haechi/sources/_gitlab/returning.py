@@ -37,12 +37,21 @@ _REPLACE = r"""
 new=$1 path=$2 old=$3
 chmod 600 "$new" || exit 1
 if [ -e "$path" ]; then
-    cp -p -- "$path" "$old" || exit 1
     chown "$(stat -c %u:%g -- "$path")" "$new" || exit 1
+    # Under its name it is whole: what puts it back trusts that.
+    cp -p -- "$path" "$old.part" && sync && mv -- "$old.part" "$old" || { rm -f -- "$old.part"; exit 1; }
 fi
 mv -- "$new" "$path" && sync
 """
-_PUT_BACK = r'if [ -e "$2" ]; then mv -- "$2" "$1"; else rm -f -- "$1"; fi; sync'
+_PUT_BACK = r"""
+path=$1 old=$2 before=$3
+if [ -e "$old" ]; then
+    mv -- "$old" "$path"
+elif [ "$before" = none ]; then
+    rm -f -- "$path"
+fi
+sync
+"""
 
 
 def installed_version(there: There, rails: str) -> str:
@@ -160,7 +169,8 @@ class GitLabReturn:
                 old, new = f"{path}.before_{stamp}", f"{path}.under-way_{stamp}"
                 undo.callback(_spared, there, 'rm -f -- "$1"', new)
                 there.place.run(["sh", "-c", _TAKE, "haechi", new], stdin=data, user=there.user, deadline=60)
-                undo.callback(_spared, there, _PUT_BACK, path, old)
+                before = "some" if there.exists(path) else "none"
+                undo.callback(_spared, there, _PUT_BACK, path, old, before)
                 there.ask(_REPLACE, new, path, old)
                 replaced = True
             yield replaced

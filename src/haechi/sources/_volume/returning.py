@@ -67,7 +67,7 @@ class VolumeReturn:
                 with docker.helper(image, self.of, into) as place:
                     compared = self._unpack(There(place), "/" if from_above else self._root, coming)
         details = {
-            "came_back": {item.path: name for item in coming},
+            "came_back": {(self.of if item.whole else item.path): name for item in coming},
             "beside": name.startswith(f"{self.of}.haechi_") and not self.wanted.only,
             "partial": bool(self.wanted.only),
         }
