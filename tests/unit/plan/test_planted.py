@@ -36,6 +36,7 @@ BESIDE: Mapping[str, Mapping[str, Any]] = {
     "archive encrypt.identity": {"encrypt": {"age": "age1x"}},
     "notify mail.password": {"via": "email", "to": "a@b.c", "mail": {"server": "s"}},
     "postgresql url": {"url": f"postgresql://u:{SECRET}@h/d"},
+    "rabbitmq password": {"url": "http://h:15672"},
     "server journal": {"journal": f"postgresql://u:{SECRET}@h/d"},
     "set freeze.http": {"thaw": {"run": ["true"]}},
     "set thaw.http": {"freeze": {"run": ["true"]}},
