@@ -2,6 +2,8 @@
 
     postgres/{tier}/erp_backup_{time:%Y%m%d_%H%M%S}.sql.gz
 
+A layout that ends with /{object} is a mirror: each thing of a bucket is a file of its own below that directory.
+
 The ending says how the file is made. {part} and {database} are a part's name without its own ending, where the
 layout's ending says what is inside. A layout with neither of them names one file for all parts.
 """
@@ -20,7 +22,8 @@ from haechi.errors import UsageMistake
 from haechi.i18n import _
 from haechi.model import PartInfo
 
-FIELDS = ("service", "part", "database", "tier", "time", "point", "host")
+FIELDS = ("service", "part", "database", "tier", "time", "point", "host", "object")
+_EACH = "/{object}"
 HIDDEN = ".haechi"
 _TIME = "%Y%m%d_%H%M%S"
 _DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3}
@@ -51,7 +54,7 @@ class Layout:
     lasting: bool = False  # names one file that is replaced again and again, so it needs no time
 
     def __post_init__(self) -> None:
-        mistake = _mistake(self.template, self.fields, self.lasting)
+        mistake = _mistake(self.template, self.fields, self.lasting) or self._mistake_of_mirrors()
         if mistake:
             raise UsageMistake(
                 _("The layout “{layout}” cannot be used: {reason}").format(
@@ -61,6 +64,15 @@ class Layout:
                     "For example: postgres/{{tier}}/backup_{{time:%Y%m%d_%H%M%S}}.sql.gz; known are {names}."
                 ).format(names=", ".join(f"{{{name}}}" for name in FIELDS)),
             )
+
+    def _mistake_of_mirrors(self) -> str:
+        if "object" not in self.fields:
+            return ""
+        if not self.mirrors or self.fields.count("object") > 1:
+            return _("{object} stands once, at the end and after a slash.")
+        if self.suffix or self.lasting or {"part", "database", "tier", "point"} & set(self.fields):
+            return _("with {object} there is no encryption, no `latest`, and no {part}, {tier} or {point}.")
+        return ""
 
     @cached_property
     def _pieces(self) -> tuple[tuple[str, str | None, str], ...]:
@@ -95,6 +107,16 @@ class Layout:
         return "part" not in self.fields and "database" not in self.fields
 
     @property
+    def mirrors(self) -> bool:
+        """Whether each object is a file of its own, as it is; see `directory`."""
+        return self.template.endswith(_EACH)
+
+    def directory(self, *, service: str, time: datetime) -> str:
+        """Below which a mirror keeps its objects."""
+        above = replace(self, template=self.template.removesuffix(_EACH))
+        return above.name(service=service, part=PartInfo("", ""), tier="", point="", time=time)
+
+    @property
     def own_tiers(self) -> tuple[str, ...]:
         """The tiers that have directories of their own, finest first; one without a name where there are none."""
         return self.tiers if "tier" in self.fields else ("",)
@@ -125,6 +147,7 @@ class Layout:
             "tier": tier,
             "point": _plain(point),
             "host": _plain(self.host),
+            "object": "",
         }
         local = time.astimezone(self.zone)
         made = "".join(

@@ -37,9 +37,9 @@ from haechi.sources._bucket.finding import missing
 from haechi.sources._bucket.interface import Bucket, Listed
 from haechi.sources._bucket.listing import Listing, record_of, split_versions
 from haechi.sources._bucket.opening import open_bucket
-from haechi.sources._bucket.packing import TarStream
 from haechi.sources._bucket.reading import Reader, Touched
 from haechi.sources._bucket.restoring import OBJECTS, VERSIONS, Restore
+from haechi.sources._entrytar import TarStream
 from haechi.stores import objects
 
 

@@ -17,9 +17,9 @@ from haechi.errors import AlreadyThere, NotThere, NotVerified, UsageMistake
 from haechi.events import SILENT, Reporter
 from haechi.operations import restore
 from haechi.places.local import LocalPlace
-from haechi.sources import bucket
+from haechi.sources import _entrytar, bucket
 from haechi.sources._base import Wanted
-from haechi.sources._bucket import interface, packing, reading, uploading
+from haechi.sources._bucket import interface, reading, uploading
 from tests.unit.sources.bucket_ground import BEGAN, MemoryBucket
 from tests.unit.sources.ground import Heard, Installation, install
 
@@ -57,7 +57,7 @@ class Ground:
 
 @pytest.fixture
 def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
-    for module in (interface, packing, reading, uploading):
+    for module in (interface, _entrytar, reading, uploading):
         monkeypatch.setattr(module, "PIECE", SMALL_PIECE)
     monkeypatch.setattr(uploading, "_WHOLE", 2 * SMALL_PIECE)
     return Ground(tmp_path, monkeypatch)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from haechi.errors import NotThere
+from haechi.sources._ahead import ahead
 from haechi.sources._bucket.interface import Bucket
-from haechi.sources._bucket.reading import ahead
 
 
 def missing(bucket: Bucket, values: Iterable[str], where: str, at_once: int) -> Iterator[str]:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, cast
 
 from haechi.errors import AccessRefused, NotThere, SourceChanged
+from haechi.sources._ahead import ahead
 from haechi.sources._base import Entry, Opened
 from haechi.sources._bucket.interface import PIECE, Bucket, Got
 from haechi.sources._bucket.listing import Listing, Record, moment_of
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 _ARCHIVED = "InvalidObjectState"  # the code for what lies where it must be fetched from first
 
@@ -165,20 +161,3 @@ def _old(record: Record) -> dict[str, str]:
     if record.until:
         about["until"] = moment_of(record.until).isoformat()
     return about
-
-
-def ahead(items: Iterator[T], work: Callable[[T], R], at_once: int) -> Iterator[tuple[T, R]]:
-    """Each with what its work came to, in order, while others are worked at."""
-    waiting: deque[tuple[T, Future[R]]] = deque()
-    pool = ThreadPoolExecutor(at_once, thread_name_prefix="bucket")
-    try:
-        for item in items:
-            waiting.append((item, pool.submit(work, item)))
-            if len(waiting) > 2 * at_once:
-                first, coming = waiting.popleft()
-                yield first, coming.result()
-        while waiting:
-            first, coming = waiting.popleft()
-            yield first, coming.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -19,13 +19,13 @@ from haechi.errors import AlreadyThere, NotThere, UsageMistake
 from haechi.events import Reporter
 from haechi.i18n import _, plural
 from haechi.model import RestorePoint
+from haechi.sources._ahead import ahead
 from haechi.sources._base import Comparison, Foretold, Kept, PartReader, Restored, Wanted
 from haechi.sources._bucket import counting, keys
 from haechi.sources._bucket.interface import Bucket
 from haechi.sources._bucket.listing import Listing, Record, compared, microseconds, record_of
-from haechi.sources._bucket.packing import unpack
-from haechi.sources._bucket.reading import ahead
 from haechi.sources._bucket.uploading import Upload, Uploads
+from haechi.sources._entrytar import unpack
 
 OBJECTS, VERSIONS = "objects", "versions"
 _NAMED = 5

@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, cast
 
 from haechi.errors import Damaged, SourceChanged
 from haechi.i18n import _
+from haechi.sources._ahead import ahead
 from haechi.sources._base import Entry, Kept, Opened
-from haechi.sources._bucket.interface import PIECE
-from haechi.sources._bucket.reading import ahead
 
 _XATTR = "SCHILY.xattr.user.haechi."
 _ENDING = bytes(2 * tarfile.BLOCKSIZE)
 _TRIES = 3
+PIECE = 8 << 20  # what is larger is not held in memory whole
 
 
 class TarStream(io.RawIOBase):
