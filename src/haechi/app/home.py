@@ -27,7 +27,6 @@ from haechi.plan.load import load
 from haechi.plan.model import Plan
 
 if TYPE_CHECKING:
-    from haechi.archive.archive import Archive
     from haechi.events import Reporter
     from haechi.journal.book import Journal
     from haechi.operations.alarms import Disk, Watched
@@ -261,15 +260,21 @@ class Home:
 
         return VaultDestination(f"vault.{name}", self.vault(name))
 
-    def _archive(self, name: str, service: str) -> Archive:
+    def _archive(self, name: str, service: str) -> Destination:
         from haechi.archive.archive import Archive
+        from haechi.archive.layout import Layout
+        from haechi.operations.into_mirror import MirrorDestination
 
         entry = self.plan.archives[name]
         full = f"archive.{name}"
+        layout = self.plan.layout(service, full) if service else entry.layout
+        suffix = entry.encryption.suffix if entry.encryption else ""
+        if Layout(layout, self.zone, suffix=suffix).mirrors:
+            return MirrorDestination(full, self.store(full), layout, zone=self.zone)
         return Archive(
             full,
             self.store(full),
-            self.plan.layout(service, full) if service else entry.layout,
+            layout,
             zone=self.zone,
             service=service,
             tiers=entry.tiers,
