@@ -143,3 +143,18 @@ def test_memory_for_each_blob_is_bounded(vault: Vault) -> None:
     table = index._tables[Kind.DATA]
     assert len(index) == 20_000
     assert 4 * table.capacity / len(index) < 20
+
+
+def test_an_index_file_is_parsed_in_portions_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [_random_pack(count, kind) for kind in Kind for count in (3, 1, 0, 40)]
+    plain = index_files.encode(made)
+    spaced = json.dumps(json.loads(plain)).encode()
+    superseding = b'{"supersedes":["' + b"ab" * 32 + b'"],' + plain[1:]
+    for portion in (1, 200, 4000, 1 << 20):
+        monkeypatch.setattr(index_files, "_PORTION", portion)
+        for form in (plain, plain + b"\n", spaced, superseding):
+            assert index_files.decode(form) == made
+    assert index_files.decode(b'{"packs":[]}') == index_files.decode(b'{"packs":null}') == []
+    for broken in (plain[:-1], plain[:200], plain[:-2] + b",]}", b"[]"):
+        with pytest.raises(Damaged):
+            index_files.decode(broken)
