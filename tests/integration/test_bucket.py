@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,7 @@ import pytest
 from haechi.cli.main import run
 from haechi.events import SILENT
 from haechi.operations import restore
+from haechi.operations.into_mirror import MirrorDestination
 from haechi.places.local import LocalPlace
 from haechi.plan.load import loads
 from haechi.sources import bucket
@@ -315,6 +316,29 @@ def test_tags_and_large_objects_come_back(tmp_path: Path, seaweedfs: SeaweedFS) 
         assert dict(there.tags("tagged")) == {"a": "changed"}
         pieces = [there.get("large", start=at, length=8 << 20).data for at in range(0, len(large), 8 << 20)]
         assert b"".join(pieces) == large
+
+
+def test_a_mirror_in_another_bucket_is_brought_back_by_rclone(
+    tmp_path: Path, site: Site, seaweedfs: SeaweedFS
+) -> None:
+    """As one of the documents does with `mc mirror`, into a dated prefix and back."""
+    name, other = room(seaweedfs), room(seaweedfs)
+    store = open_store(f"s3://{name}", seaweedfs.options)
+    mirror = MirrorDestination("archive.mirror", store, "minio-backup/{time:%Y%m%d}/{object}")
+    it = installed(tmp_path, seaweedfs, site.bucket)
+    it.service = replace(it.service, destinations=(mirror,))
+    point = it.back_up()
+    assert mirror.verify(point, "all", SILENT)["objects"] == len(FILES)
+    at = point.copies[0].ref
+    line = f"rclone copy minio:{name}/{at} minio:{other}/by-hand"
+    subprocess.run(line, shell=True, env=by_hand(site), check=True, capture_output=True)
+    assert site.state(f"{other}/by-hand") == FILES
+    wanted = Wanted(target={"url": f"s3://{other}/by-haechi"})
+    assert restore.execute(restore.plan(it.service, SILENT, wanted=wanted), it.desk, SILENT).restored.equal
+    assert site.state(f"{other}/by-haechi") == FILES
+    mirror.remove([point], SILENT)
+    assert list(store.list()) == []
+    store.close()
 
 
 def test_what_is_written_has_the_storage_class_of_the_plan(seaweedfs: SeaweedFS) -> None:

@@ -6,8 +6,9 @@ import gzip
 import hashlib
 import json
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import IO, BinaryIO, Protocol
@@ -23,6 +24,8 @@ from haechi.stores._ahead import ahead as fed
 from haechi.stores._base import Store
 
 _TRIES = 3
+_SMALL = 1 << 20
+_LARGE_AT_ONCE = 4  # each with a few MiB on its way
 
 
 class Mirror(Protocol):
@@ -58,6 +61,7 @@ class MirrorIntake:
         self._directory = mirror.claim(service)
         self._directories: dict[str, str] = {}
         self._objects = self._size = 0
+        self._large = threading.Semaphore(_LARGE_AT_ONCE)
         self._broken = False
         self._committed = False
 
@@ -139,7 +143,10 @@ class MirrorIntake:
 
     def _take(self, directory: str, part: str, step: Step, entry: Entry) -> Line | None:
         """One object, read back; None when it is gone, or never stands still."""
-        key = f"{directory}/{entry.path}"
+        with self._large if entry.size > _SMALL else nullcontext():
+            return self._take_patiently(f"{directory}/{entry.path}", part, step, entry)
+
+    def _take_patiently(self, key: str, part: str, step: Step, entry: Entry) -> Line | None:
         reason = ""
         for _attempt in range(_TRIES):
             try:

@@ -17,7 +17,7 @@ from haechi.sources._base import Entry, Kept, Opened
 _XATTR = "SCHILY.xattr.user.haechi."
 _ENDING = bytes(2 * tarfile.BLOCKSIZE)
 _TRIES = 3
-PIECE = 8 << 20  # what is larger is not held in memory whole
+PIECE = 1 << 20  # what is larger is not held in memory whole
 
 
 class TarStream(io.RawIOBase):
@@ -48,7 +48,8 @@ class TarStream(io.RawIOBase):
 
 
 def _pack(entries: Iterator[Entry], at_once: int) -> Any:
-    for entry, found in ahead(entries, _open, at_once):
+    for entry, fetched in ahead(entries, _fetch, at_once):
+        found = _open(entry) if entry.size > PIECE else fetched
         if found is None:
             continue
         opened, data = found
@@ -65,6 +66,11 @@ def _pack(entries: Iterator[Entry], at_once: int) -> Any:
                 raise SourceChanged(_("{key} changed while it was read.").format(key=entry.path))
         yield bytes(-opened.size % tarfile.BLOCKSIZE)
     yield _ENDING
+
+
+def _fetch(entry: Entry) -> tuple[Opened, bytes | None] | None:
+    """Only small ones are worth fetching ahead: of large ones a few would fill the memory."""
+    return _open(entry) if entry.size <= PIECE else None
 
 
 def _open(entry: Entry) -> tuple[Opened, bytes | None] | None:

@@ -31,7 +31,7 @@ FINGERPRINT = XATTR + "fingerprint"
 _BATCH = 1 << 20  # bytes of small ones sealed in one go
 _BATCH_FILES = 128
 _WINDOW = 16  # for each that is read at once, so many may wait for their turn
-_LARGE_AT_ONCE = 2
+_LARGE_AT_ONCE = 4  # each with a few MiB on its way
 _TRIES = 3
 _NEVER = "1970-01-01T00:00:00Z"  # directories of keys have no time; a fixed one keeps their trees the same
 
@@ -199,6 +199,12 @@ class EntryWalk:
     # -- in other threads ------------------------------------------------------------------------------------
 
     def _read(self, entry: Entry, name: str) -> Node | None:
+        if entry.size <= chunking.SMALLEST:
+            return self._read_patiently(entry, name)
+        with self._large:
+            return self._read_patiently(entry, name)
+
+    def _read_patiently(self, entry: Entry, name: str) -> Node | None:
         """The entry as it is now; None when it is gone, or never stands still."""
         reason = ""
         for _attempt in range(_TRIES):
@@ -224,12 +230,11 @@ class EntryWalk:
             data = stream.read()
             self._step.advance(len(data))
             return (self._small(data),) if data else (), len(data)
-        with self._large:
-            chunks = self._ingest.chunks()
-            for chunk in chunking.by_content(stream, self._ingest.cut):
-                chunks.take(chunk)
-                self._step.advance(len(chunk))
-            return chunks.finish(), chunks.size
+        chunks = self._ingest.chunks()
+        for chunk in chunking.by_content(stream, self._ingest.cut):
+            chunks.take(chunk)
+            self._step.advance(len(chunk))
+        return chunks.finish(), chunks.size
 
     def _small(self, data: bytes) -> str:
         blob = hashlib.sha256(data).digest()

@@ -60,6 +60,7 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
     for module in (interface, _entrytar, reading, uploading):
         monkeypatch.setattr(module, "PIECE", SMALL_PIECE)
     monkeypatch.setattr(uploading, "_WHOLE", 2 * SMALL_PIECE)
+    monkeypatch.setattr(uploading, "_SMALL", SMALL_PIECE)
     return Ground(tmp_path, monkeypatch)
 
 

@@ -15,6 +15,7 @@ from haechi.sources._base import Entry, Opened
 from haechi.sources._bucket.interface import PIECE, Bucket, Got
 from haechi.sources._bucket.listing import Listing, Record, moment_of
 
+_BUFFER = 1 << 20
 _ARCHIVED = "InvalidObjectState"  # the code for what lies where it must be fetched from first
 
 
@@ -99,7 +100,7 @@ class Reader:
             self._touched.change(record.key)
         stream: Any = io.BytesIO(got.data)
         if len(got.data) < got.size:
-            stream = io.BufferedReader(_Pieces(self._bucket, record.key, got), PIECE)
+            stream = io.BufferedReader(_Pieces(self._bucket, record.key, got), _BUFFER)
         return Opened(
             got.size,
             record.moment if same else got.time,

@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes, urlencode
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+from haechi import process
 from haechi.errors import (
     AccessRefused,
     HaechiError,
@@ -204,7 +205,9 @@ class S3Bucket:
                 if answer.status in fine:
                     return answer
                 failure = self._failure(key, answer)
-            if not failure.retryable or isinstance(failure, SourceChanged) or not pauses.another():
+            if not failure.retryable or isinstance(failure, SourceChanged) or process.interrupted():
+                raise failure
+            if not pauses.another():
                 raise failure
 
     def _failure(self, key: str | None, answer: Answer) -> HaechiError:

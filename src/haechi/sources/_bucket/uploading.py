@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import BinaryIO, Self
 
@@ -18,7 +18,8 @@ from haechi.sources._base import Kept
 from haechi.sources._bucket.interface import PIECE, Bucket
 
 _WHOLE = 2 * PIECE  # what is larger goes up in parts
-_LARGE_AT_ONCE = 2
+_SMALL = 1 << 20  # so many of them may wait in memory
+_LARGE_AT_ONCE = 3
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,10 @@ class Uploads:
             self._waiting.popleft().result()
         if "deleted" in upload.kept.attributes:
             self._submit(upload.key, in_order, lambda: self._bucket.delete(upload.key))
-        elif at_once and upload.kept.size > _WHOLE:
-            self._large_one(upload)
+        elif at_once and upload.kept.size > _SMALL:
+            if in_order and upload.key in self._of_key:
+                self._of_key[upload.key].result()
+            self._one(upload)
         elif at_once:
             with closing(upload.kept.open()) as stream:
                 data = _exactly(stream, upload)
@@ -80,13 +83,13 @@ class Uploads:
             self._of_key[key] = coming
 
     def _one(self, upload: Upload) -> None:
-        if upload.kept.size > _WHOLE:
-            with self._large:
+        with self._large if upload.kept.size > _SMALL else nullcontext():
+            if upload.kept.size > _WHOLE:
                 self._large_one(upload)
-            return
-        with closing(upload.kept.open()) as stream:
-            data = _exactly(stream, upload)
-        self._small_one(upload, data)
+                return
+            with closing(upload.kept.open()) as stream:
+                data = _exactly(stream, upload)
+            self._small_one(upload, data)
 
     def _small_one(self, upload: Upload, data: bytes) -> None:
         if not self._bucket.put(upload.key, data, upload.kept.attributes):
