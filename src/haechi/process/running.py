@@ -84,6 +84,7 @@ class Running:
             write(self.stdin, far.prologue)
         self._carrier: threading.Thread | None = None
         if pumped is not None:
+            spawning.widen(self.stdin.fileno())
             self._carrier = threading.Thread(target=self._pump, args=(pumped,), daemon=True)
             self._carrier.start()
 
