@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,15 @@ def test_ordinary_keys_are_their_own_paths() -> None:
 def test_what_no_path_can_say_is_said_with_a_percent() -> None:
     made = dict(placed(["a", "a/b", "a/", "/x", "..", "%7E"]))
     assert made == {"a": "%=a", "a/b": "a/b", "a/": "a/%", "/x": "%/x", "..": "%..", "%7E": "%%7E"}
+
+
+def test_the_page_of_the_format_is_true() -> None:
+    page = Path("docs/design/bucket-format.md").read_text("utf-8")
+    examples = [line.split() for line in page.split("```")[1].strip().splitlines()]
+    assert len(examples) > 5
+    for path, key in examples:
+        assert keys.key_of(path) == key.replace("\\xff", "\udcff")
+    assert len(re.findall(r"^\| `%", page, re.MULTILINE)) == 7
 
 
 def test_a_new_key_moves_none_of_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
