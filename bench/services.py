@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench._base import Comparison
 
-_KINDS = ("bucket",)
+_KINDS = ("bucket", "milvus")
 
 
 def comparisons(quick: bool, work: Path) -> Iterable[Comparison]:

@@ -77,9 +77,11 @@ class Taking:
         self._load(stack)
         if self.is_empty:
             return
-        self.expected = self.server.count(self.definition.database, self.definition.name)
-        self.searches = searching.vectors(self.server, self.definition, self.options.searches)
-        self.before = searching.gather(self.server, self.definition, self.searches)
+        # Asked for the state of a moment, the server waits once, and not for each answer.
+        database, name, moment = self.definition.database, self.definition.name, self.server.now()
+        self.expected = self.server.count(database, name, as_of=moment)
+        self.searches = searching.vectors(self.server, self.definition, self.options.searches, moment)
+        self.before = searching.gather(self.server, self.definition, self.searches, moment)
         self.as_of = self.server.now()
 
     @property
@@ -137,7 +139,7 @@ class Taking:
                     "their primary key with others, of which the newest is kept."
                 ).format(name=self.definition.full_name, expected=self.expected, found=self.digest.count)
             )
-        after = searching.gather(self.server, self.definition, self.searches)
+        after = searching.gather(self.server, self.definition, self.searches, self.server.now())
         steady = [
             {**one, **then}
             for one, then, now in zip(self.searches, self.before, after, strict=True)

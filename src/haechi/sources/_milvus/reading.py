@@ -15,7 +15,7 @@ from haechi.sources._milvus.definition import Definition
 from haechi.sources._milvus.driver import arrow
 from haechi.sources._milvus.server import Server
 
-_PAGE = 4 << 20  # bytes that a page is meant to have
+_PAGE = 2 << 20  # bytes that a page is meant to have
 _MOST = 16384  # rows; the limit that Milvus has by default
 _FIRST = 500
 _GUESS = 256  # bytes of a field whose length varies

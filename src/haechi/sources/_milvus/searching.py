@@ -19,7 +19,7 @@ from haechi.sources._milvus.columns import Column
 from haechi.sources._milvus.definition import Definition, Index
 from haechi.sources._milvus.driver import messages
 from haechi.sources._milvus.reading import from_the_first, literal
-from haechi.sources._milvus.server import Refused, Server
+from haechi.sources._milvus.server import AS_OF, Refused, Server
 
 _NEAREST = 10
 _ENOUGH = 0.6  # of the rows found, where the index is not exact
@@ -29,7 +29,7 @@ _POOL = 1000  # rows among which the vectors are chosen
 _PLACEHOLDER = {"FloatVector": 101, "BinaryVector": 100, "Float16Vector": 102, "BFloat16Vector": 103}
 
 
-def vectors(server: Server, definition: Definition, count: int) -> list[dict[str, Any]]:
+def vectors(server: Server, definition: Definition, count: int, as_of: int) -> list[dict[str, Any]]:
     """Some vectors of each indexed field, as facts keep them."""
     wanted = [c for c in definition.columns if c.kind in _PLACEHOLDER and c.width <= _LARGEST]
     wanted = [c for c in wanted if index_of(definition, c)]
@@ -37,7 +37,14 @@ def vectors(server: Server, definition: Definition, count: int) -> list[dict[str
     for column in wanted if count else ():
         key = definition.key
         keys = columns.fields_by_name(
-            server.query(definition.database, definition.name, from_the_first(key), [key.name], limit=_POOL)
+            server.query(
+                definition.database,
+                definition.name,
+                from_the_first(key),
+                [key.name],
+                limit=_POOL,
+                as_of=as_of,
+            )
         )[key.name].scalars
         there = list(keys.string_data.data) or list(keys.long_data.data)
         chosen = there[:: max(1, len(there) // count)][:count]
@@ -45,7 +52,7 @@ def vectors(server: Server, definition: Definition, count: int) -> list[dict[str
             continue
         expression = f"{key.name} in [{', '.join(literal(value) for value in chosen)}]"
         answer = server.query(
-            definition.database, definition.name, expression, [column.name], limit=len(chosen)
+            definition.database, definition.name, expression, [column.name], limit=len(chosen), as_of=as_of
         )
         data = columns.fields_by_name(answer).get(column.name)
         if data is None:
@@ -59,7 +66,9 @@ def vectors(server: Server, definition: Definition, count: int) -> list[dict[str
     return found
 
 
-def search(server: Server, definition: Definition, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
+def search(
+    server: Server, definition: Definition, name: str, wanted: dict[str, Any], as_of: int
+) -> dict[str, Any]:
     """The nearest rows of this vector: their keys and distances."""
     column = next(c for c in definition.columns if c.name == wanted["field"])
     index = index_of(definition, column)
@@ -87,20 +96,21 @@ def search(server: Server, definition: Definition, name: str, wanted: dict[str, 
         placeholder_group=group.SerializeToString(),
         search_params=server.pairs(how),
         nq=1,
-        consistency_level=0,
+        consistency_level=AS_OF,
+        guarantee_timestamp=as_of,
     ).results
     ids = list(answer.ids.str_id.data) or list(answer.ids.int_id.data)
     return {"keys": ids, "distances": [float(score) for score in answer.scores]}
 
 
 def gather(
-    server: Server, definition: Definition, wanted: list[dict[str, Any]]
+    server: Server, definition: Definition, wanted: list[dict[str, Any]], as_of: int
 ) -> list[dict[str, Any] | None]:
     """What each of them finds; None where it cannot be searched for."""
     found: list[dict[str, Any] | None] = []
     for one in wanted:
         try:
-            found.append(search(server, definition, definition.name, one))
+            found.append(search(server, definition, definition.name, one, as_of))
         except Refused:
             found.append(None)
     return found
@@ -111,10 +121,11 @@ def compare(
 ) -> list[Comparison]:
     """Without `keyed` the rows have other keys than they had: then their distances must be the same."""
     compared = []
+    as_of = server.now()
     for number, one in enumerate(expected, 1):
         what = f"{definition.full_name}: search {number}"
         try:
-            found = search(server, definition, name, one)
+            found = search(server, definition, name, one, as_of)
         except HaechiError as problem:
             compared.append(Comparison(what, one["keys"], problem.message))
             continue

@@ -16,7 +16,7 @@ from haechi.sources._milvus.options import _Server
 _PATIENCE = 60.0
 _LONG = 3600.0  # for what a server does at its own pace: flush, load, index
 _NOT_FOUND = 100
-_STRONG, _AS_OF = 0, 4  # consistency: all that was written before, and all that was at a given time
+STRONG, AS_OF = 0, 4  # consistency: all that was written before, and all that was at a given time
 _UNLIMITED = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -102,12 +102,12 @@ class Server:
             output_fields=fields,
             partition_names=[partition] if partition else [],
             query_params=self.pairs(how),
-            consistency_level=_AS_OF if as_of else _STRONG,
+            consistency_level=AS_OF if as_of else STRONG,
             guarantee_timestamp=as_of,
         )
 
-    def count(self, database: str, collection: str, *, partition: str = "", expression: str = "") -> int:
-        answer = self.query(database, collection, expression, ["count(*)"], partition=partition)
+    def count(self, database: str, collection: str, *, partition: str = "", as_of: int = 0) -> int:
+        answer = self.query(database, collection, "", ["count(*)"], partition=partition, as_of=as_of)
         return int(answer.fields_data[0].scalars.long_data.data[0])
 
     def flush(self, database: str, collections: list[str]) -> None:
