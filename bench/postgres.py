@@ -147,10 +147,11 @@ def comparisons(quick: bool, work: Path) -> Iterable[Comparison]:
 
 
 def _quickly(comparison: Comparison) -> Comparison:
-    """On little data the start is most of it: that finds what went wrong, not who is faster."""
-    if comparison.unit != "s":
-        return comparison
-    return replace(comparison, runs=1, goal=10.0, limit_goal=None)
+    """On little data the start is most of the time and one chunk a large share: that finds what went wrong, not who
+    is faster."""
+    if comparison.unit == "s":
+        return replace(comparison, runs=1, goal=10.0 if comparison.theirs else 50.0, limit_goal=None)
+    return replace(comparison, goal=max(comparison.goal, 0.3))
 
 
 def _archive(ground: Ground) -> Iterable[Comparison]:
