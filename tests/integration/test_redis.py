@@ -114,16 +114,16 @@ def test_least_privileges(ground: RedisGround, tmp_path: Path) -> None:
     (line,) = re.findall(r"^ACL SETUSER .*$", PAGE.read_text("utf-8"), re.MULTILINE)
     words = line.replace("PASSWORD", "sesame").split()
     assert ground.server.cli(*words) == "OK"
-    options = {"user": "haechi", "password": "sesame"}
+    options = {"user": "saver", "password": "sesame"}
     assert source_of(ground, **options).probe().version.startswith("7.")
     taken = take(ground, tmp_path, **options)
     assert set(taken.point.facts) == {"keys", "checksum"}
     with pytest.raises(AccessRefused) as caught:
-        source_of(ground, user="haechi", password="planted").probe()
+        source_of(ground, user="saver", password="planted").probe()
     assert "planted" not in str(caught.value.as_dict())
     with pytest.raises(ServerUnavailable):
         source_of(ground, port=1).probe()
-    url = f"redis://haechi:sesame@127.0.0.1:{ground.server.port}"
+    url = f"redis://saver:sesame@127.0.0.1:{ground.server.port}"
     made: Any = redis.build("x", redis.Options.model_validate({"url": url}), source_of(ground).place)
     assert made.probe().details["keys"] > 70
     assert "sesame" not in repr(made.options)
