@@ -61,8 +61,9 @@ class RemoteGround(FilesGround):
         self._docker("kill", self.container)
 
     def mend(self) -> None:
-        self._docker("start", self.container)
+        """A container that was killed counts as running until what was executed in it has been read to its end."""
         until = time.monotonic() + 30
         while self._docker("exec", self.container, "echo", "up", check=False) != "up":
             assert time.monotonic() < until
+            self._docker("start", self.container, check=False)
             time.sleep(0.05)

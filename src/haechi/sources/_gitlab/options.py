@@ -39,7 +39,7 @@ class Options(BaseModel):
     stop: tuple[str, ...] = Field(
         ("puma", "sidekiq"), description="Its services that must not run while it is restored"
     )
-    checks: tuple[str, ...] = Field(
+    tasks: tuple[str, ...] = Field(
         ("gitlab:check SANITIZE=true", "gitlab:doctor:secrets"),
         description="Its own tasks that look it over after a restore",
     )

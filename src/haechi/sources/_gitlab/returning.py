@@ -101,7 +101,7 @@ class GitLabReturn:
                 self.reporter.step(_("GitLab takes its archive back"), unit=""),
             ):
                 self.gitlab.restore(backup)
-            compared += [self._check(task) for task in self.options.checks]
+            compared += [self._check(task) for task in self.options.tasks]
         return Restored(
             f"gitlab ({there.place.name})",
             tuple(compared),
