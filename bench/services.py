@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench._base import Comparison
 
-_KINDS = ("bucket", "milvus")
+_KINDS = ("bucket", "milvus", "mongodb")
 
 
 def comparisons(quick: bool, work: Path) -> Iterable[Comparison]:
