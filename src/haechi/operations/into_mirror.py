@@ -26,13 +26,21 @@ from haechi.archive.layout import Layout
 from haechi.errors import AlreadyThere, HaechiError, NotThere
 from haechi.events import Reporter, Step
 from haechi.i18n import _
-from haechi.model import Copy, RestorePoint
-from haechi.operations.mirrored import FORMAT, PIECE, RECORDS, Line, MirroredObject, damaged, key_of
+from haechi.model import Copy, PartInfo, RestorePoint
+from haechi.operations.mirrored import (
+    FORMAT,
+    PIECE,
+    RECORDS,
+    Line,
+    MirroredObject,
+    damaged,
+    kept_again,
+    key_of,
+)
 from haechi.operations.mirroring import MirrorIntake
 from haechi.retention import Decision
 from haechi.sources._ahead import ahead
-from haechi.sources._base import Entry, Kept, Opened
-from haechi.sources._entrytar import TarStream
+from haechi.sources._base import Kept
 from haechi.stores._base import Store
 
 _AT_ONCE = 8
@@ -69,13 +77,7 @@ class MirrorDestination:
         return self._seen(self._record(point))
 
     def open_part(self, point: RestorePoint, part: str) -> BinaryIO:
-        every = self.entries(point, part)
-
-        def entries() -> Iterator[Entry]:
-            for kept in every():
-                yield Entry(kept.path, kept.size, kept.time, kept.fingerprint, partial(_open, kept), _refuse)
-
-        return cast(BinaryIO, io.BufferedReader(TarStream(entries, _AT_ONCE), PIECE))
+        return kept_again(PartInfo(part, "tar"), self.entries(point, part)).open()
 
     def entries(self, point: RestorePoint, part: str) -> Callable[[], Iterator[Kept]]:
         record = self._record(point)
@@ -241,11 +243,3 @@ class MirrorDestination:
         with closing(self._open_object(record, line)) as stream:
             while piece := stream.read(PIECE):
                 step.advance(len(piece))
-
-
-def _open(kept: Kept) -> Opened:
-    return Opened(kept.size, kept.time, kept.fingerprint, kept.attributes, kept.open())
-
-
-def _refuse(reason: str) -> None:
-    raise damaged(reason)

@@ -100,6 +100,9 @@ class VaultDestination:
         if top.subtree is None:
             return None
         load, subtree = self.vault.blobs.tree, top.subtree
+        first = next(entries.stored(load, subtree), None)
+        if first is not None and not first.fingerprint:
+            return None  # a tree of files, with more to it than entries have
 
         def every() -> Iterator[Kept]:
             for one in entries.stored(load, subtree):

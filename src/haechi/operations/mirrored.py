@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import io
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 from haechi.archive.layout import HIDDEN
 from haechi.errors import Damaged, NotThere
 from haechi.i18n import _
+from haechi.model import PartInfo
+from haechi.sources._base import Entry, Kept, Opened, Part
+from haechi.sources._entrytar import TarStream
 from haechi.stores._base import Store
 
 RECORDS = f"{HIDDEN}/mirrors/"
 FORMAT = 1
 PIECE = 8 << 20
+_AT_ONCE = 8
 
 Line = dict[str, Any]  # one object: part, path, size, sha256, time, fingerprint, attributes
 
@@ -56,6 +62,28 @@ class MirroredObject(io.RawIOBase):
         self._digest.update(data)
         self._position += len(data)
         self._rest = memoryview(data)
+
+
+def kept_again(info: PartInfo, every: Callable[[], Iterator[Kept]]) -> Part:
+    """What a copy holds, entry by entry, as a source would offer it."""
+
+    def entries() -> Iterator[Entry]:
+        for kept in every():
+            yield Entry(kept.path, kept.size, kept.time, kept.fingerprint, partial(_open, kept), _refuse)
+
+    def stream() -> BinaryIO:
+        return cast(BinaryIO, io.BufferedReader(TarStream(entries, _AT_ONCE), PIECE))
+
+    return Part(info, stream, info.size or None, entries=entries, at_once=_AT_ONCE)
+
+
+def _open(kept: Kept) -> Opened:
+    return Opened(kept.size, kept.time, kept.fingerprint, kept.attributes, kept.open())
+
+
+def _refuse(reason: str) -> None:
+    """What a copy holds stands still; that it seems not to is damage."""
+    raise damaged(reason)
 
 
 def key_of(directory: str, ending: str) -> str:

@@ -18,7 +18,8 @@ from haechi.model import Copy, Keep, Outcome, PartInfo, Proof, ProofState, Resto
 from haechi.operations import locate
 from haechi.operations.carrying import Counted
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import CopiesFrom, Destination
+from haechi.operations.destination import CopiesFrom, Destination, GivesEntries, TakesEntries
+from haechi.operations.mirrored import kept_again
 from haechi.operations.service import Onward, Service
 from haechi.retention import decide
 
@@ -132,6 +133,11 @@ def _carry(
     with target.intake(service.name, reporter) as intake:
         for part in point.parts:
             title = _("{point} to {where}: {part}").format(point=point.id, where=target.name, part=part.name)
+            every = source.entries(point, part.name) if isinstance(source, GivesEntries) else None
+            if every is not None and isinstance(intake, TakesEntries):
+                size = intake.entries(part, kept_again(part, every), reporter)
+                parts.append(replace(part, size=size))
+                continue
             with (
                 reporter.step(title, part.size or None) as step,
                 source.open_part(point, part.name) as stream,

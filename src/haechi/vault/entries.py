@@ -24,7 +24,7 @@ from haechi.i18n import _
 from haechi.vault import chunking, gojson, nodes, trees
 from haechi.vault.ingest import Ingest
 from haechi.vault.nodes import Node
-from haechi.vault.treewalk import Found, TreeReport
+from haechi.vault.treewalk import TreeReport
 
 XATTR = "user.haechi."
 FINGERPRINT = XATTR + "fingerprint"
@@ -71,7 +71,7 @@ class _Level:
     """A directory under way. `name` is empty for the topmost."""
 
     name: str
-    known: Mapping[str, Found]
+    known: Mapping[str, Node]
     finished: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
@@ -139,16 +139,14 @@ class EntryWalk:
             above = self._levels[-1]
             above.claim(name)
             before = above.known.get(name)
-            level = _Level(name, self._known(before.get("subtree") if before else None))
+            level = _Level(name, self._known(before.subtree if before else None))
             self._above[id(level)] = above
             self._levels.append(level)
             self._path.append(name)
         return self._levels[-1]
 
-    def _known(self, tree: str | None) -> dict[str, Found]:
-        if tree is None:
-            return {}
-        return {gojson.unquote(found["name"]): found for found in trees.parse(self._load_tree(tree))}
+    def _known(self, tree: str | None) -> dict[str, Node]:
+        return {} if tree is None else {node.name: node for node in trees.decode(self._load_tree(tree))}
 
     def _take(self, entry: Entry, name: str, level: _Level, pool: ThreadPoolExecutor) -> None:
         level.claim(name)
@@ -158,19 +156,19 @@ class EntryWalk:
             self._report.unchanged += 1
             self._report.size += entry.size
             self._step.advance(entry.size)
-            level.finished[name] = nodes.encode(nodes.decode(before))
+            level.finished[name] = nodes.encode(before)
         else:
             self._waiting.append((level, pool.submit(self._read, entry, name)))
 
-    def _unchanged(self, entry: Entry, before: Found) -> bool:
+    def _unchanged(self, entry: Entry, before: Node) -> bool:
         return (
             bool(entry.fingerprint)
-            and before.get("type") == "file"
-            and before.get("size", 0) == entry.size
-            and before["mtime"] == gojson.time_from(entry.time)
-            and before.get("content") is not None
+            and before.type == "file"
+            and before.size == entry.size
+            and before.mtime == gojson.time_from(entry.time)
+            and before.content is not None
             and _fingerprint(before) == entry.fingerprint
-            and self._ingest.has_all(before["content"])
+            and self._ingest.has_all(before.content)
         )
 
     def _settle(self, most: int) -> None:
@@ -279,7 +277,7 @@ class StoredEntry:
 
     @property
     def fingerprint(self) -> str:
-        return dict(self.node.xattrs).get(FINGERPRINT, b"").decode("utf-8", "surrogateescape")
+        return _fingerprint(self.node)
 
 
 def stored(load_tree: trees.LoadTree, tree: str) -> Iterator[StoredEntry]:
@@ -289,8 +287,8 @@ def stored(load_tree: trees.LoadTree, tree: str) -> Iterator[StoredEntry]:
             yield StoredEntry(path.lstrip("/"), node)
 
 
-def _fingerprint(found: Found) -> str:
-    return dict(nodes.xattrs_of(found)).get(FINGERPRINT, b"").decode("utf-8", "surrogateescape")
+def _fingerprint(node: Node) -> str:
+    return dict(node.xattrs).get(FINGERPRINT, b"").decode("utf-8", "surrogateescape")
 
 
 def _file(name: str, opened: Opened, content: tuple[str, ...], size: int) -> Node:

@@ -19,10 +19,10 @@ from haechi.archive.layout import Layout
 from haechi.errors import Damaged, HaechiError, ServerUnavailable, UsageMistake
 from haechi.events import SILENT
 from haechi.model import RestorePoint
-from haechi.operations import backup, restore
+from haechi.operations import backup, replicate, restore
 from haechi.operations.backup import back_up
 from haechi.operations.into_mirror import MirrorDestination
-from haechi.operations.service import Service
+from haechi.operations.service import Onward, Service
 from haechi.places.local import LocalPlace
 from haechi.sources import bucket, command
 from haechi.sources._base import Wanted
@@ -47,7 +47,7 @@ class Ground:
         buckets = {"s3://here": self.here, "s3://there": self.there}
         monkeypatch.setattr(bucket, "open_bucket", lambda url, _options: buckets[url])
         source = bucket.build("it", bucket.Options.model_validate({"url": "s3://here"}), LocalPlace())
-        it = install(root / "it", "bucket", source, "unused_{time}.tar")
+        self.it = it = install(root / "it", "bucket", source, "documents_{time}.tar")
         self.root = root / "nas"
         self.mirror = MirrorDestination("archive.minio", open_store(str(self.root)), LAYOUT)
         self.service: Service = replace(it.service, destinations=(self.mirror,))
@@ -183,6 +183,21 @@ def test_it_can_be_read_as_one_stream(ground: Ground) -> None:
         found = {m.name: f.read() for m in tar if (f := tar.extractfile(m))}
     assert found["contracts/1.pdf"] == b"one"
     assert len(found) == len(CONTENTS)
+
+
+@pytest.mark.parametrize("way", ["vault-to-mirror", "mirror-to-vault", "vault-to-tar", "mirror-to-tar"])
+def test_copies_onwards(ground: Ground, way: str) -> None:
+    vault, tar = ground.it.vault, ground.it.archive
+    ends: dict[str, Any] = {"vault": vault, "mirror": ground.mirror, "tar": tar}
+    begin, _to, end = way.split("-")
+    service = replace(ground.service, destinations=(ends[begin],))
+    back_up(service, ground.desk, SILENT)
+    service = replace(service, onward=(Onward(ends[end]),))
+    (done,) = replicate.execute(service, replicate.plan(service).missing, ground.desk, SILENT)
+    assert done.copy and not done.problem
+    ground.service = replace(service, destinations=(ends[end],))
+    assert ground.back().restored.equal
+    assert ground.there.state == ground.here.state
 
 
 def test_a_hold(ground: Ground) -> None:

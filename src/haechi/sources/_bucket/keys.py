@@ -19,9 +19,9 @@ from hashlib import sha256
 from zlib import crc32
 
 _LONG = 200
-FULL = 16384  # entries of one directory, before it is divided
+FULL = 8192  # entries of one directory, before it is divided
 _RAW = "\udfff"  # begins what is no UTF-8, and nothing else
-_MARKS = 0x1FFF  # one name in so many begins a new division
+_MARKS = 0x7FF  # one name in so many begins a new division
 
 
 def names_of(key: str) -> list[str]:
