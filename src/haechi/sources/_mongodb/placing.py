@@ -76,7 +76,7 @@ class Placing:
             if not self.target.database and (not self.target.elsewhere or old in there):
                 new = beside.fresh(there, old, state)
             names[old] = new
-            undo.callback(beside.drop, self.admin, new)
+            undo.callback(self._remove_quietly, new)
             beside.mark(self.admin, new)
         return lambda name: (names.get(name[0], name[0]), name[1])
 
@@ -140,6 +140,10 @@ class Placing:
             database, collection = self.final(name)
             if collection in beside.collections(self.admin, database):
                 beside.drop_collection(self.admin, database, collection)
+
+    def _remove_quietly(self, database: str) -> None:
+        with suppress(HaechiError):  # why it did not come back matters more; the mark tells the next restore
+            beside.drop(self.admin, database)
 
     def _drop_quietly(self, name: Name) -> None:
         with suppress(HaechiError):  # it may have got its final name, or never been made
