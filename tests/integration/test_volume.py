@@ -103,7 +103,7 @@ def test_it_comes_back_as_a_new_volume_and_takes_its_place(
     now = shape(data(docker_client, name))
 
     brought = it.restore(copy)
-    assert brought.restored.equal and brought.restored.comparisons
+    assert brought.restored.equal and len(brought.restored.comparisons) >= 5
     assert brought.restored.names == [name]
     (beside,) = exchange.lying_beside(it.service)
     assert (beside.state, beside.of) == ("restored", name)

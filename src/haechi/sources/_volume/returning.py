@@ -77,7 +77,9 @@ class VolumeReturn:
     def _lay(self, directory: Path, coming: Sequence[Item]) -> list[Comparison]:
         """By its path, beside the directory that it then replaces."""
         aside = directory.with_name("back")
-        if self.part.unfold is not None:
+        if (
+            self.part.unfold is not None or "listing" in self._trees[self._root]
+        ):  # read as files: compared as files
             told = Restore(self.point, self.part, self.wanted, self.reporter, aside, None, None, ()).run()
         else:
             there = There(LocalPlace())
