@@ -239,8 +239,8 @@ class Redis:
                 hint=_("Bring it into a file with --to file=PATH, and start the server with that."),
             )
         databases = int((client.ask("CONFIG", "GET", "databases").split() or ["16"])[-1])
-        with reporter.step(part.info.name, unit=""), part.open() as stream:
-            instance.hand_over(client, self.place, rdb.checked(stream), databases)
+        with reporter.step(part.info.name, unit=""):
+            instance.hand_over(client, self.place, lambda: rdb.checked(part.open()), databases)
         return Restored(f"redis ({self.place.name})", _compare(client, point))
 
     def _demand_stopped(self) -> None:

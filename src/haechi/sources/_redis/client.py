@@ -23,6 +23,16 @@ from haechi.places._base import Place
 CLI = "redis-cli"
 _QUICK = 30.0  # seconds for an answer
 _REFUSED = ("NOAUTH", "WRONGPASS", "NOPERM", "AUTH failed", "invalid password", "invalid username")
+_GONE = (
+    "Could not connect",
+    "Connection re",
+    "Server closed",
+    "LOADING",
+    "MASTERDOWN",
+    "I/O",
+    "socket",
+    "timed out",
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def explain(said: str) -> HaechiError:
             hint=_("Correct the user and password, or grant what the page on Redis lists."),
             detail=said,
         )
-    if "connect" in said or "Server closed" in said or "LOADING" in said or "I/O" in said or "socket" in said:
+    if not line.startswith("ERR ") and any(word in said for word in _GONE):
         return ServerUnavailable(
             _("Redis does not answer: {reason}").format(reason=line),
             hint=_("Is it running, and are host, port and socket right?"),

@@ -6,11 +6,11 @@ It runs in a place, in a new directory of its own, which goes with it whatever h
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from haechi import clock
+from haechi import clock, process
 from haechi.errors import Damaged, HaechiError, ServerUnavailable
 from haechi.i18n import _
 from haechi.places._base import Place
@@ -19,6 +19,8 @@ from haechi.sources._redis.client import Client, explain
 
 SERVER = "redis-server"
 _PATIENCE = 600.0  # seconds to load a file
+_PORTS = range(20_000, 32_000)  # below those that connections are given
+_TRIES = 10
 _SCRIPT = r"""
 umask 077
 room=$(mktemp -d "${1:-${TMPDIR:-/tmp}}/haechi-redis-XXXXXX") || exit
@@ -69,6 +71,8 @@ def throwaway(
         while not _answers(client):
             if not running.is_alive:
                 running.wait()
+                if "Failed listening" in running.said:
+                    raise PortTaken(_("The port {port} is taken.").format(port=port))
                 raise Damaged(
                     _("Redis does not load this file: {reason}").format(
                         reason=(running.said.splitlines() or ["-"])[-1]
@@ -82,25 +86,45 @@ def throwaway(
         yield client
 
 
-def hand_over(live: Client, place: Place, stream: BinaryIO, databases: int) -> None:
+class PortTaken(ServerUnavailable):
+    """Somebody else listens there."""
+
+    code = "redis-port-taken"
+
+
+def hand_over(live: Client, place: Place, open_file: Callable[[], BinaryIO], databases: int) -> None:
     """Have the server that runs take over all of a file, in the place of all it has: for a moment it follows a
     throwaway server beside it."""
-    port = 20_000 + secrets.randbelow(40_000)
-    with throwaway(place, stream, port=port, databases=databases, run_as=live.run_as):
-        live.ask("REPLICAOF", "127.0.0.1", str(port))
+    for attempt in range(_TRIES):
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
         try:
-            until = clock.monotonic() + _PATIENCE
-            while True:
-                told = live.info("replication")
-                if told.get("master_link_status") == "up" and told.get("master_sync_in_progress") == "0":
-                    break
-                if clock.monotonic() > until:
-                    raise ServerUnavailable(
-                        _("Redis has not taken over the file in time."),
-                        hint=_("Look into its log; the state before is kept as a safety point."),
-                    )
-                clock.sleep(0.1)
-        finally:
+            with (
+                open_file() as stream,
+                throwaway(place, stream, port=port, databases=databases, run_as=live.run_as),
+            ):
+                _follow(live, port)
+            return
+        except PortTaken:
+            if attempt == _TRIES - 1:
+                raise
+
+
+def _follow(live: Client, port: int) -> None:
+    live.ask("REPLICAOF", "127.0.0.1", str(port))
+    try:
+        until = clock.monotonic() + _PATIENCE
+        while True:
+            told = live.info("replication")
+            if told.get("master_link_status") == "up" and told.get("master_sync_in_progress") == "0":
+                return
+            if clock.monotonic() > until:
+                raise ServerUnavailable(
+                    _("Redis has not taken over the file in time."),
+                    hint=_("Look into its log; the state before is kept as a safety point."),
+                )
+            clock.sleep(0.1)
+    finally:
+        with process.spared():  # Ctrl-C must not leave it following nobody, and read-only
             live.ask("REPLICAOF", "NO", "ONE")
 
 
