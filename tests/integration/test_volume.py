@@ -193,6 +193,8 @@ def test_paused_meanwhile_and_going_again(
     began = docker_client("inspect", "--format={{.State.StartedAt}}", user)
     with it.service.source.capture(SILENT) as capture:
         assert docker_client("inspect", "--format={{.State.Paused}}", user) == "true"
+        assert it.service.source.probe().warnings == ()
+        assert docker_client("inspect", "--format={{.State.Paused}}", user) == "true"  # it is not left over
         with capture.parts[0].open() as stream:
             stream.read()
         with pytest.raises(ZeroDivisionError), it.service.source.capture(SILENT):

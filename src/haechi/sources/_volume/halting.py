@@ -116,6 +116,8 @@ def set_going(reporter: Reporter | None = None) -> list[str]:
         with process.spared():
             argv = papers.command(told["how"], "-", ids, tries=10)
             done = process.run(argv, env=env, deadline=_RESUMING, check=False)
+        if done.stdout.startswith(b"busy"):
+            continue  # somebody came at this very moment
         if done.stdout.split(b"\n")[-2:-1] != [b"resumed 0"]:
             raise _still_halted_by_name(names, papers.said())
         if reporter is not None:
