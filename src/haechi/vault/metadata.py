@@ -27,5 +27,7 @@ def apply(path: str, node: Node, *, descriptor: int | None = None) -> list[str]:
     if node.type != "symlink":
         os.chmod(where, node.permissions)
     with suppress(OSError, OverflowError):  # times beyond what this file system can keep
-        os.utime(where, ns=(node.atime_ns, node.mtime_ns), follow_symlinks=follow)
+        modified = node.mtime_ns
+        accessed = modified if node.atime == node.mtime else node.atime_ns
+        os.utime(where, ns=(accessed, modified), follow_symlinks=follow)
     return complaints

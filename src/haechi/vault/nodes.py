@@ -27,6 +27,7 @@ _GO_SETUID = 1 << 23
 _GO_SETGID = 1 << 22
 _GO_CHAR = 1 << 21
 _GO_STICKY = 1 << 20
+_GO_SPECIAL = _GO_SETUID | _GO_SETGID | _GO_STICKY
 
 _KINDS: Mapping[int, tuple[str, int]] = {
     stat.S_IFREG: ("file", 0),
@@ -96,9 +97,14 @@ class Node:
     def permissions(self) -> int:
         """The twelve bits that chmod takes."""
         bits = self.mode & 0o777
-        for go, posix in ((_GO_SETUID, stat.S_ISUID), (_GO_SETGID, stat.S_ISGID), (_GO_STICKY, stat.S_ISVTX)):
-            if self.mode & go:
-                bits |= posix
+        if self.mode & _GO_SPECIAL:
+            for go, posix in (
+                (_GO_SETUID, stat.S_ISUID),
+                (_GO_SETGID, stat.S_ISGID),
+                (_GO_STICKY, stat.S_ISVTX),
+            ):
+                if self.mode & go:
+                    bits |= posix
         return bits
 
     @property

@@ -24,7 +24,7 @@ from haechi.vault.nodes import Node
 from haechi.vault.packing import Blob, Kind, pack_key
 from haechi.vault.workers import Workers
 
-_THREADS = 2
+_THREADS = 4  # most of their time they wait for the file system
 _PORTION = 50_000  # blobs planned at once
 _GAP = 256 << 10  # reading over a hole this large is cheaper than asking twice
 _READ = 8 << 20  # most that is fetched in one go
