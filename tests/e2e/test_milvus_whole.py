@@ -20,7 +20,7 @@ from tests.servers import seaweedfs
 from tests.servers.milvus import outside, running_in
 from tests.servers.namespace import Namespace, namespace
 
-pytestmark = [pytest.mark.server, pytest.mark.e2e, pytest.mark.xdist_group("milvus")]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.xdist_group("milvus")]
 KEYS = (seaweedfs.ACCESS_KEY, seaweedfs.SECRET_KEY)
 
 

@@ -21,6 +21,12 @@ from tests.servers import demand, short_directory
 from tests.servers.namespace import Namespace, namespace
 
 _METRICS = 9091
+# It looks every second whether something is loaded or released.
+_IMPATIENT = {
+    "common.gracefulStopTimeout": 5,
+    "queryCoord.checkInterval": 100,
+    "queryCoord.distPullInterval": 50,
+}
 
 
 class MilvusServer:
@@ -74,7 +80,7 @@ class MilvusServer:
         config.resolve_storage()
         for number, key in enumerate(k for k in config.configurable_items if k.endswith("_port")):
             config.configurable_items[key][1] = 19530 if key == "proxy_port" else 20000 + number
-        for key, value in {"common.gracefulStopTimeout": 5, **settings}.items():
+        for key, value in {**_IMPATIENT, **settings}.items():
             config.set(key, value)
         config.write_config()
 

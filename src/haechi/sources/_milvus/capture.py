@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class Taking:
     before: list[dict[str, Any] | None] = field(default_factory=list)
     digest: Digest | None = None
     partitions: dict[str, int] = field(default_factory=dict)
+    alone: threading.Lock = field(default_factory=threading.Lock)
 
     def prepare(self, stack: ExitStack) -> None:
         """What must be asked before the rows are read. Loads what is not loaded, until the stack is closed."""
@@ -116,8 +118,9 @@ class Taking:
             own.add(table)
             where = "/".join(filter(None, (packing.ROWS, lane.partition, f"{number:06}.parquet")))
             yield where, packing.file_of(table)
-        rows[lane.partition] = own.count
-        digest.merge(own)
+        with self.alone:
+            rows[lane.partition] = own.count
+            digest.merge(own)
 
     def _digest(self) -> Digest:
         """Of all columns; of none, it only counts."""

@@ -14,6 +14,7 @@ from haechi.sources._milvus.driver import messages
 from haechi.sources._milvus.options import _Server
 
 _PATIENCE = 60.0
+_PAGE = 120.0  # for some mebibytes of rows; whoever cancels waits no longer
 _LONG = 3600.0  # for what a server does at its own pace: flush, load, index
 _NOT_FOUND = 100
 STRONG, AS_OF = 0, 4  # consistency: all that was written before, and all that was at a given time
@@ -96,7 +97,7 @@ class Server:
         return self.call(
             "Query",
             database,
-            seconds=600,
+            seconds=_PAGE,
             collection_name=collection,
             expr=expression,
             output_fields=fields,
