@@ -31,7 +31,7 @@ class RestorePlan:
     point: RestorePoint  # with its facts
     source: Destination  # the copy that is read
     wanted: Wanted
-    foretold: Foretold = Foretold()
+    foretold: Foretold = field(default_factory=Foretold)
 
 
 @dataclass(frozen=True)
