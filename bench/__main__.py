@@ -53,8 +53,8 @@ def main() -> int:
 
 def _keep(results: list[Result], about: dict[str, object]) -> None:
     _BUILD.mkdir(exist_ok=True)
-    kept = {**about, "rows": [r.as_dict() for r in results]}
-    (_BUILD / "bench.json").write_text(json.dumps(kept, indent=2) + "\n")
+    (_BUILD / "bench.json").write_text(json.dumps([r.as_dict() for r in results], indent=2) + "\n")
+    (_BUILD / "bench-about.json").write_text(json.dumps(about, indent=2) + "\n")
 
 
 def _show(result: Result) -> None:
