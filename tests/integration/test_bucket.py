@@ -305,7 +305,7 @@ def test_tags_and_large_objects_come_back(tmp_path: Path, seaweedfs: SeaweedFS) 
     with closing(opened(seaweedfs, name)) as there:
         there.put("tagged", b"x", {"tags": json.dumps({"부서": "인사", "a b": "c&d"})})
         assert there.put_pieces("large", iter([large]), len(large), {"content-type": "x/large"})
-    it = installed(tmp_path, seaweedfs, name, tags=True)
+    it = installed(tmp_path, seaweedfs, name, object_tags=True)
     it.back_up()
     with closing(opened(seaweedfs, name)) as there:
         there.put("tagged", b"x", {"tags": json.dumps({"a": "changed"})})

@@ -52,7 +52,9 @@ class Options(BaseModel):
     prefixes: tuple[str, ...] = Field((), description="Only keys that begin so, such as “media/”")
     exclude: tuple[str, ...] = Field((), description="Keys to leave out, such as “*.tmp” or “cache/*”")
     versions: bool = Field(False, description="Old versions and marks of deletion, too; S3 only")
-    tags: bool = Field(False, description="Tags, too; costs a request for each object every time; S3 only")
+    object_tags: bool = Field(
+        False, description="Their tags, too; costs a request for each object every time; S3 only"
+    )
     at_once: int = Field(16, ge=1, le=256, description="Objects that are read at the same time")
     endpoint: str | None = Field(None, description="Address of the service, unless it is the cloud's own")
     region: str | None = Field(None, description="Region of the bucket")
@@ -179,7 +181,7 @@ class BucketSource:
             bucket,
             listing,
             touched,
-            tagged=self.options.tags and name == OBJECTS,
+            tagged=self.options.object_tags and name == OBJECTS,
             at_once=self.options.at_once,
         )
         return Part(
@@ -281,10 +283,10 @@ class BucketSource:
         return bucket
 
     def _demand_abilities(self, bucket: Bucket) -> None:
-        if (self.options.versions or self.options.tags) and not bucket.tells_versions:
+        if (self.options.versions or self.options.object_tags) and not bucket.tells_versions:
             raise UsageMistake(
                 _("Of {url}, versions and tags cannot be kept.").format(url=bucket.url),
-                hint=_("Take `versions` and `tags` out of the plan, or give the keys of S3 in it."),
+                hint=_("Take `versions` and `object_tags` out of the plan, or give the keys of S3 in it."),
             )
 
     def _only_from_here(self) -> None:

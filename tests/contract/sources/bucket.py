@@ -63,7 +63,7 @@ class BucketGround:
             "retries": 1,
             "patience": 3,
             "timeout": 5,
-            "tags": True,
+            "object_tags": True,
             **options,
         }
         return bucket.build("documents", bucket.Options.model_validate(given), LocalPlace())
