@@ -19,7 +19,8 @@ Haechi = Callable[..., Ended]
 TAKES_NOTHING_AWAY = {
     "alarms", "beside list", "checklist", "completion install", "completion show", "demo", "doctor", "drill", "hold",
     "init", "journal list", "journal rebuild", "journal show", "key add", "key list", "key recovery", "list",
-    "notify send", "notify test", "plan check", "plan schema", "plan show", "report list", "report show", "set audit",
+    "notify send", "notify test", "plan check", "plan schema", "plan show", "report list", "report show",
+    "schedule due", "schedule export", "schedule list", "set audit",
     "set list", "set thaw", "status", "vault check", "vault copy", "vault files", "vault init", "vault snapshots",
     "vault tamper-test", "vault try", "verify", "version",
 }  # fmt: skip

@@ -103,9 +103,7 @@ def remove(dry_run: DryRun = False) -> None:
     "due", help=N_("Ends with status 0 if this schedule has just fired, else with 1: for scripts.")
 )
 def due(
-    words: Annotated[
-        str, Argument(metavar="SCHEDULE", help=N_("As in the plan: “monthly first sunday 05:00”."))
-    ],
+    words: Annotated[str, Argument(metavar="SCHEDULE", help=N_("As in the plan: “daily 02:00”."))],
 ) -> None:
     from haechi import clock
     from haechi.errors import UsageMistake
