@@ -302,7 +302,8 @@ class Interrupted(HaechiError):
 
 
 def every_error(root: type[HaechiError] = HaechiError) -> Iterator[type[HaechiError]]:
-    """This error and all those derived from it, as far as their modules are imported."""
+    """This error and all those derived from it that people may meet, as far as their modules are imported."""
     yield root
     for child in root.__subclasses__():
-        yield from every_error(child)
+        if not child.__name__.startswith("_"):  # such a one stays in its module
+            yield from every_error(child)
