@@ -101,7 +101,7 @@ def test_all_of_one_moment_while_others_write(shop: Shop, client: Client, tmp_pa
     with written_meanwhile(shop.server, write):
         taken = shop.take(tmp_path / "kept")
     logged = taken.point.facts["oplog"]
-    assert logged["entries"] > 5 and "shop.items" in logged["touched"]
+    assert logged["entries"] > 1 and "shop.items" in logged["touched"]
     restored = restore(shop, taken)
     assert restored.equal, [c for c in restored.comparisons if not c.equal]
     (name,) = restored.details["databases"].values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import subprocess
 import tarfile
 from pathlib import Path
@@ -33,7 +34,7 @@ def gnu(docker: Docker) -> str:
 
 
 def _import(docker: Docker, image: str, programs: list[str], links: dict[str, str]) -> None:
-    archive = docker.directory / "made.tar"
+    archive = docker.directory / f"made-{secrets.token_hex(4)}.tar"
     with tarfile.open(archive, "w") as tar:
         for directory in ("bin", "proc", "sys", "dev", "tmp", "etc"):
             entry = tarfile.TarInfo(directory)
