@@ -7,7 +7,6 @@ lay out what it sends, so against it Haechi's share is smaller than here. (No mo
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import struct
 import subprocess
@@ -22,6 +21,7 @@ import bson
 from bson.int64 import Int64
 
 from bench._base import Comparison
+from bench._memory import peak
 
 _COLLECTIONS = 4
 _DOCUMENT = 1000  # bytes, about
@@ -212,7 +212,7 @@ def main() -> None:
     began = time.perf_counter()
     work(given)
     took = time.perf_counter() - began
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if what == "memory" else took)
+    print(peak() if what == "memory" else took)
 
 
 if __name__ == "__main__":

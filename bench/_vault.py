@@ -5,11 +5,11 @@ python -m bench._vault VERB VAULT ...       prints the peak of its memory in MiB
 
 from __future__ import annotations
 
-import resource
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bench._memory import peak
 from haechi import clock
 from haechi.credentials import Secret
 from haechi.stores.local import Local
@@ -66,7 +66,7 @@ def main() -> None:
     else:
         verbs = {f.__name__: f for f in (stream, tree, restore, check_all, days, keep)}
         verbs[verb](Vault.open(Local(Path(path)), SECRET), *rest)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak())
 
 
 if __name__ == "__main__":
