@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from tests.servers import free_port, program, short_directory
 
+_IS_ROOT = os.geteuid() == 0
+_USER = ["--user=mysql"] if _IS_ROOT else []  # who is not root runs it as himself
 _INSTALL = "apt-get install mariadb-server mariadb-client"
 PASSWORD = 'it\'s \\ a "secret" #1'
 
@@ -27,11 +30,12 @@ class MariaServer:
         self._child: subprocess.Popen[bytes] | None = None
 
     def make(self) -> None:
-        shutil.chown(self.directory, "mysql", "mysql")
+        if _IS_ROOT:
+            shutil.chown(self.directory, "mysql", "mysql")
         done = subprocess.run(
             [
                 program("mariadb-install-db", _INSTALL),
-                "--user=mysql",
+                *_USER,
                 f"--datadir={self.data}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
@@ -48,7 +52,7 @@ class MariaServer:
                 [
                     self._mariadbd,
                     "--no-defaults",
-                    "--user=mysql",
+                    *_USER,
                     f"--datadir={self.data}",
                     f"--socket={self.socket}",
                     f"--port={self.port}",

@@ -49,6 +49,7 @@ class RabbitServer:
         return f"http://127.0.0.1:{self.api}"
 
     def make(self) -> None:
+        demand("the right to run RabbitMQ as its own user", os.geteuid() == 0, "run the tests as root")
         (self.directory / "rabbit.conf").write_text(
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self.api}\n"
             f"default_user = keeper\ndefault_pass = {PASSWORD}\ndefault_user_tags.administrator = true\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import pwd
 import socket
 import subprocess
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port, program, short_directory
+from tests.servers import demand, free_port, program, short_directory
 
 
 @dataclass
@@ -38,6 +39,8 @@ class Sshd:
 def sshd() -> Iterator[Sshd]:
     daemon = program("sshd", "apt-get install openssh-server")
     program("ssh", "apt-get install openssh-client")
+    shell = pwd.getpwuid(os.geteuid()).pw_shell
+    demand("a login shell", not shell.endswith(("nologin", "false")), f"chsh of {getpass.getuser()}")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     with short_directory("sshd") as directory:

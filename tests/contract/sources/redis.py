@@ -52,6 +52,7 @@ class RedisGround:
         ]
         said = self.server.cli("--pipe", data=b"".join(wire))
         assert "errors: 0" in said, said
+        assert self.server.cli("SAVE") == "OK"
 
     def state(self) -> object:
         return self._state(self.server.cli)
@@ -69,8 +70,7 @@ class RedisGround:
             return restored, self._state(client.ask)
 
     def break_off(self) -> None:
-        self.server.cli("SAVE")
-        self.server.stop()
+        self.server.stop()  # what it had is on disk since `fill`: while it is read, SAVE may be refused
 
     def mend(self) -> None:
         self.server.start()

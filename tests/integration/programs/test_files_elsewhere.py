@@ -105,7 +105,10 @@ def test_what_is_left_out_stays_away_and_its_other_names_do_not(tmp_path: Path, 
 def test_attributes_and_lists_come_back(tmp_path: Path) -> None:
     setfacl, getfacl = program("setfacl", "apt-get install acl"), program("getfacl", "apt-get install acl")
     ground, directory = media(tmp_path, Elsewhere())
+    mode = (directory / "secret").stat().st_mode
+    (directory / "secret").chmod(0o600)  # who may not write may not set it
     os.setxattr(directory / "secret", "user.origin", b"a\0b")
+    (directory / "secret").chmod(mode)
     subprocess.run([setfacl, "-m", "u:12345:r", directory / "secret"], check=True)
     ground.back_up()
     ground.restore("archive.nas")
