@@ -1,4 +1,4 @@
-"""No server, but real programs at the other end; what takes its time on purpose takes none here either."""
+"""No server, but real programs or whole installations; what takes its time on purpose takes none here either."""
 
 from __future__ import annotations
 
