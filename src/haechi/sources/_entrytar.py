@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
 from haechi.errors import Damaged, SourceChanged
+from haechi.fileio import Pieces
 from haechi.i18n import _
 from haechi.sources._ahead import ahead
 from haechi.sources._base import Entry, Kept, Opened
@@ -20,31 +20,11 @@ _TRIES = 3
 PIECE = 1 << 20  # what is larger is not held in memory whole
 
 
-class TarStream(io.RawIOBase):
+class TarStream(Pieces):
     """Made while it is read: small objects a few ahead, large ones piece by piece."""
 
     def __init__(self, entries: Callable[[], Iterator[Entry]], at_once: int):
-        self._pieces = _pack(entries(), at_once)
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        view = memoryview(buffer).cast("B")
-        count = min(len(view), len(self._rest))
-        view[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-    def close(self) -> None:
-        self._pieces.close()
-        super().close()
+        super().__init__(_pack(entries(), at_once))
 
 
 def _pack(entries: Iterator[Entry], at_once: int) -> Any:
