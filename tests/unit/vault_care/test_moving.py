@@ -283,10 +283,11 @@ def test_a_damaged_copy_gives_nothing_bad(vault: Vault, store: MemoryStore) -> N
     offsite_store = MemoryStore()
     offsite = new_vault(offsite_store)
     copy(vault, offsite)
-    for one in (store, offsite_store):
+    # Blobs lie in packs as chance will have it, so over there none is left whole: else it might be another than here.
+    for one, places in ((store, slice(25, 26)), (offsite_store, slice(25, None, 30))):
         for key in packs(one):
             spoilt = bytearray(one.objects[key])
-            spoilt[25] ^= 1
+            spoilt[places] = bytes(byte ^ 1 for byte in spoilt[places])
             one.objects[key] = bytes(spoilt)
     report = heal(again(vault), again(offsite))
     assert not report.healthy
