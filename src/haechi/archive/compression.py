@@ -8,7 +8,6 @@ at the data from time to time (docs/design/archive-format.md has the figures).
 
 from __future__ import annotations
 
-import io
 import os
 import secrets
 import zlib
@@ -22,6 +21,7 @@ from typing import BinaryIO, cast
 
 from haechi.archive.endings import Compression
 from haechi.errors import Damaged
+from haechi.fileio import Pieces
 from haechi.i18n import _
 
 BLOCK = 1 << 20
@@ -186,7 +186,7 @@ def _unzstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
     import zstandard
 
     mark = secrets.token_bytes(32)
-    source = PieceStream(chain(pieces, [zstandard.ZstdCompressor(write_checksum=True).compress(mark)]))
+    source = Pieces(chain(pieces, [zstandard.ZstdCompressor(write_checksum=True).compress(mark)]))
     reader = zstandard.ZstdDecompressor().stream_reader(cast(BinaryIO, source), read_across_frames=True)
     held = b""
     while True:
@@ -216,32 +216,3 @@ def _cut_off(kind: str) -> Damaged:
         _("The {kind} data ends too early.").format(kind=kind),
         hint=_("Use another copy of this restore point, or an older one."),
     )
-
-
-class PieceStream(io.RawIOBase):
-    """Pieces that come one after another, to be read as a file."""
-
-    def __init__(self, pieces: Iterator[bytes]):
-        super().__init__()
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        count = min(len(view), len(self._rest))
-        view[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-    def close(self) -> None:
-        if not self.closed and hasattr(self._pieces, "close"):
-            self._pieces.close()
-        super().close()

@@ -6,11 +6,12 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from haechi.archive.compression import BLOCK, PieceStream, decompress
+from haechi.archive.compression import BLOCK, decompress
 from haechi.archive.encryption import Encryption
 from haechi.archive.manifest import File, Manifest, Segment, attachment_key
 from haechi.archive.transport import checked, fetch
 from haechi.errors import Damaged, NotThere, SecretMissing
+from haechi.fileio import Pieces
 from haechi.i18n import _
 from haechi.stores._base import Store
 
@@ -19,7 +20,7 @@ def open_part(store: Store, manifest: Manifest, part: str, encryption: Encryptio
     """A fresh stream over this part. Of a joined file only its own bytes are read, unless it is encrypted."""
     file, segment = _find(manifest, part)
     pieces = packed_pieces(store, file, segment, encryption)
-    stream = PieceStream(decompress(segment.compression, pieces))
+    stream = Pieces(decompress(segment.compression, pieces))
     return cast(BinaryIO, io.BufferedReader(stream, BLOCK))
 
 
@@ -50,7 +51,7 @@ def every_packed(
     if not file.encryption or len(file.segments) == 1:
         yield from ((segment, packed_pieces(store, file, segment, encryption)) for segment in file.segments)
         return
-    whole = PieceStream(opened_pieces(store, file, encryption))
+    whole = Pieces(opened_pieces(store, file, encryption))
     stream = cast(BinaryIO, io.BufferedReader(whole, BLOCK))
     key = next(iter(file.names.values()))
     for segment in file.segments:

@@ -6,13 +6,14 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from haechi.archive.compression import PieceStream, decompress
+from haechi.archive.compression import decompress
 from haechi.archive.encryption import Encryption
 from haechi.archive.manifest import File, Manifest, Segment
 from haechi.archive.opening import every_packed
 from haechi.archive.transport import digest
 from haechi.errors import Damaged, NotThere
 from haechi.events import Reporter, Step
+from haechi.fileio import Pieces
 from haechi.i18n import _
 from haechi.stores._base import Store
 
@@ -113,7 +114,7 @@ def _read_sql(pieces: Iterator[bytes], form: str) -> dict[str, Any]:  # noqa: AR
 
 def _read_tar(pieces: Iterator[bytes], form: str) -> dict[str, Any]:  # noqa: ARG001
     members = 0
-    stream = PieceStream(pieces)
+    stream = Pieces(pieces)
     try:
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             for _member in tar:

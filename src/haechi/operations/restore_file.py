@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from haechi import clock
-from haechi.archive.compression import BLOCK, PieceStream, decompress
+from haechi.archive.compression import BLOCK, decompress
 from haechi.archive.endings import Compression, ending_of
 from haechi.errors import Damaged, UsageMistake
 from haechi.events import Reporter
-from haechi.fileio import explain
+from haechi.fileio import Pieces, explain
 from haechi.i18n import _
 from haechi.model import PartInfo, RestorePoint
 from haechi.operations.desk import Desk
@@ -94,7 +94,7 @@ def execute(planned: FilePlan, desk: Desk, reporter: Reporter) -> Brought:
 def unpacked(file: Path) -> BinaryIO:
     """What is in the file. Its end is an end only if the file is whole."""
     pieces = decompress(_packing(file), _pieces(file))
-    return cast(BinaryIO, io.BufferedReader(PieceStream(pieces), BLOCK))
+    return cast(BinaryIO, io.BufferedReader(Pieces(pieces), BLOCK))
 
 
 def _packing(file: Path) -> Compression:

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haechi.archive.compression import BLOCK, PieceStream, compress, decompress
+from haechi.archive.compression import BLOCK, compress, decompress
 from haechi.archive.endings import Compression, ending_of
 from haechi.errors import Damaged
+from haechi.fileio import Pieces
 from tests.unit.archive.ground import prose, rows
 
 KINDS: tuple[Compression, ...] = ("gzip", "zstd", "none")
@@ -111,7 +112,7 @@ def test_a_failure_of_the_stream_passes_through(kind: Compression) -> None:
 
 
 def test_pieces_as_a_file() -> None:
-    stream = PieceStream(iter([b"", b"one ", b"", b"two"]))
+    stream = Pieces(iter([b"", b"one ", b"", b"two"]))
     assert io.BufferedReader(stream, 2).read() == b"one two"
 
 
