@@ -106,18 +106,28 @@ def held_lock(path: Path) -> Iterator[bool]:
 
 
 class Pieces(io.RawIOBase):
-    """What is made piece by piece, as a file to be read. Closing it ends the making."""
+    """What is made piece by piece, as a file to be read. Closing it ends the making.
+
+    An iterator that has raised is at its end ever after: whoever asks again must not take that for the file's end.
+    """
 
     def __init__(self, pieces: Iterator[bytes]):
         self._pieces = pieces
         self._rest = memoryview(b"")
+        self._problem: BaseException | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         while not self._rest:
-            piece = next(self._pieces, None)
+            if self._problem is not None:
+                raise self._problem
+            try:
+                piece = next(self._pieces, None)
+            except BaseException as problem:
+                self._problem = problem
+                raise
             if piece is None:
                 return 0
             self._rest = memoryview(piece)

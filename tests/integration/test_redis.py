@@ -61,10 +61,10 @@ def test_into_the_running_server(ground: RedisGround, tmp_path: Path) -> None:
 def test_beside_its_file_while_it_is_stopped(ground: RedisGround, tmp_path: Path) -> None:
     ground.fill(1)
     saved = ground.state()
-    ground.server.cli("SAVE")
+    ground.server.save()
     taken = take(ground, tmp_path)
     ground.fill(2)
-    ground.server.cli("SAVE")
+    ground.server.save()
     spoiled = ground.state()
     source = source_of(ground, file=str(ground.server.file))
     restored = source.restore(taken.point, taken.parts, Wanted(), SILENT)

@@ -52,7 +52,7 @@ class RedisGround:
         ]
         said = self.server.cli("--pipe", data=b"".join(wire))
         assert "errors: 0" in said, said
-        assert self.server.cli("SAVE") == "OK"
+        self.server.save()
 
     def state(self) -> object:
         return self._state(self.server.cli)

@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from haechi.errors import Damaged, VersionMismatch
+from haechi.fileio import Pieces
 from haechi.sources._milvus import columns, names, packing, searching
 from haechi.sources._milvus.columns import Column
 from haechi.sources._milvus.digest import Digest
@@ -123,7 +124,7 @@ def test_the_first_error_of_any_reader_ends_all() -> None:
         yield "b", b"y"
         raise Damaged("here")
 
-    stream = packing.Stream(packing.tar_of(iter(packing.Together([endless, failing], 2))))
+    stream = Pieces(packing.tar_of(iter(packing.Together([endless, failing], 2))))
     with pytest.raises(Damaged):
         stream.read()
     with pytest.raises(Damaged):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from haechi.errors import Damaged
+from haechi.fileio import Pieces
 from haechi.model import PartInfo
 from haechi.sources._base import PartReader
 from haechi.sources._mongodb import archive, raw, reading, rewriting
@@ -21,7 +22,7 @@ from haechi.sources._mongodb.archive import OPLOG, Entry, Name, Sum
 from haechi.sources._mongodb.conveyor import Conveyor, Left
 from haechi.sources._mongodb.incoming import opened
 from haechi.sources._mongodb.reading import Documents, End, Prelude
-from haechi.sources._mongodb.rewriting import Pieces, Rewriter
+from haechi.sources._mongodb.rewriting import Rewriter
 
 VALUES = st.recursive(
     st.none()

@@ -95,9 +95,9 @@ class _Dump:
         if self._options.facts == "none":
             return self._begin(words)[0]
         with self._lock, ExitStack() as held:
-            locking = self._hold_everybody(held)
+            may_hold = self._hold_everybody(held)
             stream, started = self._begin(words)
-            if locking is None:
+            if not may_hold:
                 return stream
             started()
             self._session = self._stack.enter_context(self._server.session())
@@ -130,8 +130,8 @@ class _Dump:
             return ["--set-gtid-purged=OFF", "--no-tablespaces"]
         return []
 
-    def _hold_everybody(self, held: ExitStack) -> Session | None:
-        """Nobody writes until the dump and the counting have begun: some milliseconds. None if that may not be had;
+    def _hold_everybody(self, held: ExitStack) -> bool:
+        """Nobody writes until the dump and the counting have begun: some milliseconds. False if that may not be had;
         then it is counted at once, and again afterwards."""
         try:
             session = held.enter_context(self._server.session())
@@ -139,8 +139,8 @@ class _Dump:
             session.execute("flush tables with read lock")
         except HaechiError:
             self._before = facts.count(self._ask, self._name, self._options.facts)
-            return None
-        return session
+            return False
+        return True
 
     def _begin(self, words: list[str]) -> tuple[BinaryIO, Any]:
         running = self._stack.enter_context(self._server.dumping(*words, self._name))

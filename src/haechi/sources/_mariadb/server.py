@@ -130,7 +130,10 @@ class Server:
         """A connection that is kept open."""
         argv, env = self._call(self.client, *_QUIET, "--unbuffered", *([database] if database else []))
         with self.place.start(argv, feed=True, env=env, user=self.run_as) as running:
-            yield Session(running)
+            session = Session(
+                running
+            )  # kept until the end: its reader, forgotten, would close the pipe under it
+            yield session
 
 
 _QUIET = ("--batch", "--skip-column-names", "--default-character-set=utf8mb4")

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from haechi.errors import HaechiError, UsageMistake
 from haechi.events import Reporter
+from haechi.fileio import Pieces
 from haechi.i18n import _
 from haechi.model import PartInfo
 from haechi.process import BUFFER
@@ -98,7 +99,7 @@ class Taking:
         return Part(info, self.begin, self.expected * each)
 
     def begin(self) -> BinaryIO:
-        stream = packing.Stream(packing.tar_of(self._members()))
+        stream = Pieces(packing.tar_of(self._members()))
         return cast(BinaryIO, BufferedReader(stream, BUFFER))
 
     def _members(self) -> Iterator[Member]:

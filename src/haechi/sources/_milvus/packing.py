@@ -9,7 +9,6 @@ Parts of the collection are read by several threads; only a few files are in mem
 
 from __future__ import annotations
 
-import io
 import json
 import queue
 import tarfile
@@ -92,41 +91,6 @@ class Together:
             except queue.Full:
                 continue
         return False
-
-
-class Stream(io.RawIOBase):
-    """Pieces as a stream. Closing it closes whoever makes them."""
-
-    def __init__(self, pieces: Iterator[bytes]):
-        self._pieces = pieces
-        self._left = memoryview(b"")
-        self._problem: BaseException | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        while not self._left:
-            if self._problem:  # whoever asks again must not take it for the end
-                raise self._problem
-            try:
-                piece = next(self._pieces, None)
-            except BaseException as problem:
-                self._problem = problem
-                raise
-            if piece is None:
-                return 0
-            self._left = memoryview(piece)
-        count = min(len(view), len(self._left))
-        view[:count] = self._left[:count]
-        self._left = self._left[count:]
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            self._pieces.close()  # type: ignore[attr-defined]
-        super().close()
 
 
 def end_of(rows: dict[str, int]) -> bytes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from haechi.sources._mongodb import archive, catalog, layout, raw, reading
 from haechi.sources._mongodb.archive import OPLOG, Entry, Name, Sum
@@ -101,35 +100,6 @@ class Rewriter:
     @property
     def logged(self) -> int:
         return self._log.count
-
-
-class Pieces(io.RawIOBase):
-    """What an iterator gives, as a stream."""
-
-    def __init__(self, pieces: Iterator[bytes], source: BinaryIO | None = None):
-        self._pieces = pieces
-        self._source = source  # closed with this
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        view = memoryview(buffer).cast("B")
-        count = min(len(view), len(self._rest))
-        view[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-    def close(self) -> None:
-        if not self.closed and self._source:
-            self._source.close()
-        super().close()
 
 
 def renamed_entry(entry: bytes, renamed: Callable[[Name], Name]) -> bytes:

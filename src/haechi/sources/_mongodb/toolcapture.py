@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from haechi import clock
 from haechi.errors import Damaged, NotThere, ProgramFailed
 from haechi.events import Reporter
+from haechi.fileio import Pieces
 from haechi.i18n import _
 from haechi.model import PartInfo
 from haechi.process import Output
@@ -21,7 +22,7 @@ from haechi.sources._mongodb.capture import FORM, is_whole
 from haechi.sources._mongodb.catalog import chooser
 from haechi.sources._mongodb.options import Options
 from haechi.sources._mongodb.reading import Event, Prelude
-from haechi.sources._mongodb.rewriting import Pieces, Rewriter
+from haechi.sources._mongodb.rewriting import Rewriter
 from haechi.sources._mongodb.tools import Tools
 
 _NO_SUCH = "haechi_probe"  # a collection that nobody has: its dump connects, logs in and is empty

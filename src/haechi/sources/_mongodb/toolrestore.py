@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from haechi.errors import NotVerified, SourceChanged
 from haechi.events import Reporter
+from haechi.fileio import Pieces
 from haechi.i18n import _
 from haechi.model import RestorePoint
 from haechi.process import Output
@@ -27,7 +28,7 @@ from haechi.sources._mongodb.options import Target
 from haechi.sources._mongodb.placing import Placing
 from haechi.sources._mongodb.reading import End, Prelude
 from haechi.sources._mongodb.restore import known_facts, told
-from haechi.sources._mongodb.rewriting import Pieces, Rewriter
+from haechi.sources._mongodb.rewriting import Rewriter
 from haechi.sources._mongodb.toolcapture import said
 from haechi.sources._mongodb.tools import Shell, Tools
 
