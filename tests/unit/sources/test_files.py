@@ -80,7 +80,7 @@ def test_everything_comes_back_beside_and_takes_its_place(tmp_path: Path, copy: 
 
     brought = ground.restore(copy)
     assert brought.restored.equal
-    assert len(brought.restored.comparisons) == 5
+    assert len(brought.restored.comparisons) >= 7  # owners can be compared by root alone
     (waiting,) = exchange.lying_beside(ground.service)
     assert (waiting.of, waiting.state) == (str(directory), "restored")
     assert shape(Path(waiting.name)) == whole

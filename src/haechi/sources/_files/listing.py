@@ -20,9 +20,12 @@ from haechi.errors import AccessRefused, NotThere, SourceChanged
 from haechi.fileio import explain
 from haechi.i18n import _
 from haechi.sources._base import Comparison, Tree
+from haechi.sources._files import roster
+from haechi.sources._files.roster import Roster
 
 Excluded = Callable[[Path], bool]
 _NAMED = 1000  # changed paths that the facts can bear
+_NOT_FIGURES = {"each", "below"}  # compared by name
 
 _KINDS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l"}
 
@@ -60,6 +63,22 @@ class Entry:
         detail = f"{s.st_size} {s.st_mtime_ns // 10**9}" if self.kind == "f" else self.target
         return b"%s %s %s\0" % (self.kind.encode(), self.path, os.fsencode(detail))
 
+    @property
+    def mode(self) -> bytes:
+        """Who may do what. A symbolic link has no mode of its own."""
+        return b"%o %s\0" % (0 if self.kind == "l" else self.found.st_mode & 0o777, self.path)
+
+    @property
+    def owner(self) -> bytes:
+        """Whose it is, with the bits that lend that away: nobody but root brings them back."""
+        s = self.found
+        return b"%d:%d %o %s\0" % (
+            s.st_uid,
+            s.st_gid,
+            0 if self.kind == "l" else s.st_mode & 0o7000,
+            self.path,
+        )
+
 
 @dataclass
 class Counts:
@@ -69,14 +88,22 @@ class Counts:
     directories: int = 0
     others: int = 0
     size: int = 0
+    names: Roster = field(default_factory=Roster, repr=False)
     _listing: Any = field(default_factory=hashlib.sha256, repr=False)
+    _modes: Any = field(default_factory=hashlib.sha256, repr=False)
+    _owners: Any = field(default_factory=hashlib.sha256, repr=False)
 
     def take(self, entry: Entry) -> None:
+        size = entry.found.st_size if entry.kind == "f" else 0
         self.files += entry.kind == "f"
         self.directories += entry.kind == "d"
         self.others += entry.kind in "lo"
-        self.size += entry.found.st_size if entry.kind == "f" else 0
-        self._listing.update(entry.fact)
+        self.size += size
+        fact = entry.fact
+        self._listing.update(fact)
+        self._modes.update(entry.mode)
+        self._owners.update(entry.owner)
+        self.names.take(entry.path, fact, size)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -86,6 +113,9 @@ class Counts:
             "others": self.others,
             "size": self.size,
             "listing": self._listing.hexdigest(),
+            "modes": self._modes.hexdigest(),
+            "owners": self._owners.hexdigest(),
+            **self.names.facts,
         }
 
 
@@ -216,17 +246,21 @@ def shown(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
-def comparisons(root: str, facts: dict[str, Any], came_back: Path) -> list[Comparison]:
-    """What came back, held against what was counted."""
+def comparisons(
+    root: str, facts: dict[str, Any], came_back: Path, without: Collection[str] = ()
+) -> list[Comparison]:
+    """What came back, held against what was counted. `without` names figures that could not be the same."""
     if "listing" not in facts:
         return []
-    found = counted(came_back, facts.get("changed", ()))
-    return [Comparison(f"{root}: {key}", facts[key], found[key]) for key in found]
+    found = counted(came_back, facts.get("changed", ()), roster.looking(facts))
+    keys = [key for key in found if key in facts and key not in _NOT_FIGURES and key not in without]
+    figures = [Comparison(f"{root}: {key}", facts[key], found[key]) for key in keys]
+    return figures + roster.comparisons(root, facts, found)
 
 
-def counted(root: Path, without: Collection[str] = ()) -> dict[str, Any]:
+def counted(root: Path, without: Collection[str] = (), names: Roster | None = None) -> dict[str, Any]:
     passed = set(without)
-    counts = Counts()
+    counts = Counts(names=names or Roster())
     for entry in entries(root):
         if not passed or shown(entry.path) not in passed:
             counts.take(entry)

@@ -49,6 +49,7 @@ class Restore:
         self._reporter = reporter
         self._directory = directory
         self._told = ownership.told(owner, mode)
+        self._as_it_was = True  # nobody complained about owners, modes or attributes
 
     def run(self) -> Restored:
         items = wanted_items(self._trees, self._wanted.only)
@@ -121,6 +122,7 @@ class Restore:
                 raise NotThere(_("“{path}” is not in this restore point.").format(path=item.path))
             if self._told.anything:
                 self._told.apply(path)
+        self._as_it_was = not complaints
         for complaint in complaints[:_COMPLAINTS]:
             self._reporter.warn(complaint)
         if complaints[_COMPLAINTS:]:
@@ -143,7 +145,21 @@ class Restore:
             return unpack(stream, place, step)
 
     def _compare(self, item: Item, path: Path) -> list[Comparison]:
-        return comparisons(item.root, self._trees[item.root], path) if item.whole else []
+        if not item.whole:
+            return []
+        return comparisons(item.root, self._trees[item.root], path, self._set_otherwise())
+
+    def _set_otherwise(self) -> set[str]:
+        """What is not as it was because somebody wanted so, or because this user may not bring it back."""
+        if not self._as_it_was:
+            return {"modes", "owners"}
+        modes = {"modes"} if self._told.mode is not None else set()
+        owners = (
+            {"owners"}
+            if modes or os.geteuid() != 0 or (self._told.uid, self._told.gid) != (-1, -1)
+            else set()
+        )
+        return modes | owners
 
     def _settle_in_directory(self, coming: dict[Item, Path]) -> dict[Item, Path]:
         """One path becomes the directory, several lie in it under their own names."""

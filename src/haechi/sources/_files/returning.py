@@ -142,7 +142,8 @@ class Return:
                 )
             if item.whole and not self._foreign:
                 found = measure(self.there, self._tar, item.path, under_way).facts
-                compared += comparisons(item.root, self._trees[item.root], found)
+                without = () if self.there.owns_all() else ("owners",)
+                compared += comparisons(item.root, self._trees[item.root], found, without)
             self.there.dress(self._inside(under_way, item), self.owner, self.mode)
         if self._trees_had_attributes and not self._tar.keeps_attributes:
             self.reporter.warn(

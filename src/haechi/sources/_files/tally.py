@@ -7,10 +7,12 @@ sums: of all names, and of all contents with their times. Equal trees give equal
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import IO, Any, BinaryIO
 
 from haechi.sources._base import Comparison
+from haechi.sources._files import roster
+from haechi.sources._files.roster import Roster
 from haechi.sources._files.tarball import ENDING, GLOBAL, Member, Members, padding
 
 _MODULUS = 1 << 256
@@ -21,9 +23,10 @@ Keep = Callable[[Member], bool]
 class Tally:
     """One directory or file in figures."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Roster | None = None) -> None:
         self.files = self.directories = self.others = self.size = 0
-        self._names = self._contents = 0
+        self.roster = names or Roster()
+        self._names = self._contents = self._modes = self._owners = 0
 
     def name(self, member: Member, below: bytes) -> None:
         kind = member.kind
@@ -31,12 +34,21 @@ class Tally:
         self.directories += kind == "d"
         self.others += kind in "lo"
         target = member.link if kind == "l" else b""
-        self._names = _add(self._names, hashlib.sha256(b"%s\0%s\0%s" % (kind.encode(), below, target)))
+        told = b"%s\0%s\0%s" % (kind.encode(), below, target)
+        self._names = _add(self._names, hashlib.sha256(told))
+        mode = 0 if kind == "l" else member.mode
+        self._modes = _add(self._modes, hashlib.sha256(b"%o %s" % (mode & 0o777, below)))
+        owner = b"%d:%d %o %s" % (member.uid, member.gid, mode & 0o7000, below)
+        self._owners = _add(self._owners, hashlib.sha256(owner))
+        self.roster.take(
+            below, b"" if kind == "f" else told
+        )  # which of a file's names has the contents, is chance
 
-    def content(self, member: Member, digest: bytes) -> None:
+    def content(self, member: Member, below: bytes, digest: bytes) -> None:
         self.size += member.size
         told = b"%d %d " % (member.size, member.mtime)
         self._contents = _add(self._contents, hashlib.sha256(told + digest))
+        self.roster.take(below, b"", member.size)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -47,6 +59,9 @@ class Tally:
             "size": self.size,
             "names": f"{self._names:064x}",
             "contents": f"{self._contents:064x}",
+            "modes": f"{self._modes:064x}",
+            "owners": f"{self._owners:064x}",
+            **self.roster.facts,
         }
 
 
@@ -102,17 +117,27 @@ def passing(
                 digest.update(piece)
                 yield piece
             yield padding(member.size)
-            tally.content(member, digest.digest())
+            tally.content(member, below, digest.digest())
     if end:
         yield ENDING
 
 
-def comparisons(root: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[Comparison]:
-    """What came back, held against what was counted. Of a tree that was read as files, the numbers are known."""
-    keys = found.keys() if "contents" in expected else ("files", "directories", "others")
-    if expected.get("changed") and "contents" not in expected:
-        return []
-    return [Comparison(f"{root}: {key}", expected[key], found[key]) for key in keys if key in expected]
+def comparisons(
+    root: str, expected: Mapping[str, Any], found: Mapping[str, Any], without: Collection[str] = ()
+) -> list[Comparison]:
+    """What came back, held against what was counted. Of a tree that was read as files, the numbers are known.
+    `without` names figures that could not be the same."""
+    if "contents" not in expected:
+        keys = ("files", "directories", "others")
+        if expected.get("changed"):
+            return []
+        return [Comparison(f"{root}: {key}", expected[key], found[key]) for key in keys if key in expected]
+    figures = [
+        Comparison(f"{root}: {key}", expected[key], found[key])
+        for key in found
+        if key in expected and key not in without and key not in ("each", "below")
+    ]
+    return figures + roster.comparisons(root, expected, found)
 
 
 def _add(total: int, digest: Any) -> int:

@@ -28,6 +28,9 @@ class Member:
     mtime: int
     link: bytes
     raw: bytes
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
 
     @property
     def is_file(self) -> bool:
@@ -117,6 +120,9 @@ class Members:
                 int(float(records.get(b"mtime", _number(block[136:148])))),
                 _bare(link) if kind == b"1" else link,
                 raw,
+                _number(block[100:108]),
+                int(records.get(b"uid", _number(block[108:116]))),
+                int(records.get(b"gid", _number(block[116:124]))),
             )
 
     def _exactly(self, size: int) -> bytes:

@@ -116,7 +116,8 @@ class VolumeReturn:
         if self.wanted.only or self._foreign:
             return []
         found = measure(there, tar, self._root, "/").facts
-        return comparisons(self._root, self._trees[self._root], found)
+        without = () if there.owns_all() else ("owners",)
+        return comparisons(self._root, self._trees[self._root], found, without)
 
     def _begins_above(self) -> bool:
         """Whether other people's archive has the directory, as ours do, or was made in it: `cd /data; tar -c .`"""
