@@ -199,7 +199,8 @@ def test_rehearsed_and_nothing_is_left(filled: EtcdServer, tmp_path: Path) -> No
     source = service(endpoint=filled.url)
     kept = take(source)
     assert isinstance(source, Rehearsable)
-    done = source.rehearse(kept.point, kept.parts, Wanted(), str(tmp_path), SILENT)
+    with source.rehearse(kept.point, kept.parts, Wanted(), str(tmp_path), SILENT) as done:
+        pass
     assert done.restored.equal
     assert (done.left, list(tmp_path.iterdir())) == ((), [])
 

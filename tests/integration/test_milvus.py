@@ -172,7 +172,8 @@ def test_a_rehearsal_leaves_nothing(server: MilvusServer, kept: Taken, client: A
         },
     )
     assert isinstance(source, Rehearsable)
-    done = source.rehearse(lied, one.parts, Wanted(), None, SILENT)
+    with source.rehearse(lied, one.parts, Wanted(), None, SILENT) as done:
+        pass
     assert [c.what for c in done.restored.comparisons if not c.equal] == ["bits: digest"]
     assert done.left == ()
     assert sorted(client.list_collections()) == ["bits", "docs", "numbers"]

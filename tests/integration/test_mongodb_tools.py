@@ -76,7 +76,8 @@ def test_in_place_by_rename(shop: Shop, client: Client, tmp_path: Path) -> None:
 
 def test_a_rehearsal_leaves_nothing(shop: Shop, client: Client, tmp_path: Path) -> None:
     taken = shop.take(tmp_path / "kept")
-    rehearsed = shop.source().rehearse(taken.point, taken.parts, Wanted(), None, SILENT)
+    with shop.source().rehearse(taken.point, taken.parts, Wanted(), None, SILENT) as rehearsed:
+        pass
     assert rehearsed.restored.equal and not rehearsed.left
     assert databases(client) == {"shop"}
 

@@ -34,7 +34,10 @@ def where(open_directory: Path) -> str:
 
 
 def rehearse(source: PostgreSQL, kept: Kept, into: str | None, *checks: object) -> Rehearsed:
-    return source.rehearse(kept.point, kept.parts, Wanted(target={"checks": checks}), into, SILENT)
+    with source.rehearse(
+        kept.point, kept.parts, Wanted(target={"checks": checks}), into, SILENT
+    ) as rehearsed:
+        return rehearsed
 
 
 def test_in_a_throwaway_server(postgres17: Postgres, where: str) -> None:

@@ -68,7 +68,8 @@ def test_by_its_own_program(ground: RabbitGround, tmp_path: Path) -> None:
     (tmp_path / "0").write_bytes(data)
     restored = source.restore(taken.point, taken.parts, Wanted(in_place=True), SILENT)
     assert restored.equal and ground.state() == saved
-    rehearsed = source.rehearse(taken.point, taken.parts, Wanted(), None, SILENT)
+    with source.rehearse(taken.point, taken.parts, Wanted(), None, SILENT) as rehearsed:
+        pass
     assert rehearsed.restored.equal and not rehearsed.left and not ground.leftovers()
 
 

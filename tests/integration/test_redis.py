@@ -105,7 +105,8 @@ def test_keys_that_expire_are_not_missed(ground: RedisGround, tmp_path: Path) ->
     assert "digest" not in taken.point.facts
     time.sleep(0.7)
     source = source_of(ground)
-    rehearsed = source.rehearse(taken.point, taken.parts, Wanted(), None, SILENT)
+    with source.rehearse(taken.point, taken.parts, Wanted(), None, SILENT) as rehearsed:
+        pass
     assert rehearsed.restored.equal and rehearsed.restored.comparisons
 
 

@@ -180,7 +180,8 @@ def test_rehearsed_and_nothing_left(
     source = it.service.source
     assert isinstance(source, volume.DockerVolume)
     part = PartReader(point.parts[0], lambda: it.archive.open_part(point, "files"))
-    done = source.rehearse(point, {"files": part}, Wanted(), None, SILENT)
+    with source.rehearse(point, {"files": part}, Wanted(), None, SILENT) as done:
+        pass
     assert done.restored.equal and done.restored.comparisons and not done.left
     assert not exchange_left(docker_client, name)
 

@@ -127,7 +127,8 @@ def _rehearse(
     try:
         point = destination.describe(point)
         parts = readers(point, destination, reporter)
-        rehearsed = source.rehearse(point, parts, with_checks(service, Wanted()), into, reporter)
+        with source.rehearse(point, parts, with_checks(service, Wanted()), into, reporter) as rehearsed:
+            pass  # what is to be known of it is known as soon as it stands
     except HaechiError as problem:
         if isinstance(problem, _NOT_THE_COPY) or process.interrupted():
             raise

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
+from haechi.credentials import Secret
 from haechi.events import Reporter
 from haechi.model import PartInfo, RestorePoint
 
@@ -170,13 +171,33 @@ class Restored:
 
 
 @dataclass(frozen=True)
+class Address:
+    """Where a throwaway is reached, as far as its kind has such a thing. `url` may hold the password."""
+
+    url: Secret | None = None
+    host: str = ""
+    port: int | None = None
+    user: str = ""
+    password: Secret | None = None
+    path: str = ""  # a file, a directory, a unix socket
+    name: str = ""  # of a database, a volume, a virtual host
+
+
+@dataclass
 class Rehearsed:
-    """What a rehearsal came to. `seconds` is the restore alone, without making the place and taking it down."""
+    """A rehearsal. `seconds` is the restore alone, without making the place and taking it down.
+
+    While it stands, `standing` is asked and searched as the service would be: it is `Answering`, `Searchable` or
+    `TakesStatements` as its kind is. `left` is known afterwards.
+    """
 
     restored: Restored
     where: str
     seconds: float
     left: tuple[str, ...] = ()  # what could not be taken away again
+    address: Address = Address()
+    standing: object = None
+    apart: bool = True  # nothing that is in use runs there, so an application may be let near it
 
 
 class Source(Protocol):
@@ -205,8 +226,9 @@ class Rehearsable(Protocol):
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
-        """Restore it whole into a place of its own and take that down again, whatever comes of it.
+    ) -> AbstractContextManager[Rehearsed]:
+        """Restore it whole into a place of its own. It stands within the block; leaving that takes it down again,
+        whatever comes of it.
 
         `into` is the place in the source's own words; None means what suits it. What is in use is not touched, and
         what a killed rehearsal has left is removed by the next one.

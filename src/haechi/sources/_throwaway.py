@@ -17,7 +17,7 @@ from haechi.events import Reporter
 from haechi.fileio import explain, held_lock
 from haechi.i18n import _
 from haechi.model import RestorePoint
-from haechi.sources._base import PartReader, Rehearsed, Source, Wanted
+from haechi.sources._base import Address, PartReader, Rehearsed, Restored, Source, Wanted
 
 _PREFIX = "haechi-drill-"
 _LOCK = ".lock"
@@ -53,6 +53,7 @@ def directory(into: str | None, *, passable: bool = False) -> Iterator[Throwaway
             _remove(made.path)
 
 
+@contextmanager
 def rehearse(
     source: Source,
     point: RestorePoint,
@@ -61,14 +62,19 @@ def rehearse(
     into: str | None,
     reporter: Reporter,
     target: Callable[[Path], Mapping[str, object]],
-) -> Rehearsed:
-    """For sources that can come back in a directory: `target` says how to ask for one."""
+    stands: Callable[[Restored, Path], tuple[Address, object]],
+) -> Iterator[Rehearsed]:
+    """For sources that can come back in a directory: `target` says how to ask for one, `stands` what lies there
+    then."""
     with directory(into) as place:
         there = replace(wanted, target={**wanted.target, **target(place.path)}, in_place=False)
         began = clock.monotonic()
         restored = source.restore(point, parts, there, reporter)
         seconds = clock.monotonic() - began
-    return Rehearsed(restored, str(place.path), seconds, place.left)
+        rehearsed = Rehearsed(restored, str(place.path), seconds)
+        rehearsed.address, rehearsed.standing = stands(restored, place.path)
+        yield rehearsed
+    rehearsed.left = place.left
 
 
 def sweep(parent: Path) -> list[Path]:

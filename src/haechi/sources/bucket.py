@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -21,6 +21,7 @@ from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.sources import _target, _throwaway
 from haechi.sources._base import (
+    Address,
     Capture,
     Foretold,
     Part,
@@ -33,7 +34,7 @@ from haechi.sources._base import (
 )
 from haechi.sources._bucket import counting
 from haechi.sources._bucket.directory import new_directory
-from haechi.sources._bucket.finding import missing
+from haechi.sources._bucket.finding import Laid, missing
 from haechi.sources._bucket.interface import Bucket, Listed
 from haechi.sources._bucket.listing import Listing, record_of, split_versions
 from haechi.sources._bucket.opening import open_bucket
@@ -165,10 +166,17 @@ class BucketSource:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> AbstractContextManager[Rehearsed]:
         """Below a directory, as plain files: nothing of it goes near the bucket in use."""
         return _throwaway.rehearse(
-            self, point, parts, wanted, into, reporter, lambda path: {"directory": str(path / "objects")}
+            self,
+            point,
+            parts,
+            wanted,
+            into,
+            reporter,
+            lambda path: {"directory": str(path / "objects")},
+            lambda _restored, path: (Address(path=str(path / "objects")), Laid(path / "objects")),
         )
 
     def missing(self, values: Iterable[str], where: str = "", *, beside: bool = False) -> Iterator[str]:

@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, BinaryIO, cast
@@ -25,6 +25,7 @@ from haechi.places._open import open_place
 from haechi.process import BUFFER, Output, Running
 from haechi.sources import _target, _throwaway
 from haechi.sources._base import (
+    Address,
     Capture,
     Comparison,
     Part,
@@ -159,15 +160,29 @@ class Command:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> AbstractContextManager[Rehearsed]:
         if self.options.rehearse is not None:
             there = replace(wanted, target={**wanted.target, "load": self.options.rehearse})
-            began = clock.monotonic()
-            restored = self.restore(point, parts, there, reporter)
-            return Rehearsed(restored, restored.where, clock.monotonic() - began)
+            return self._through(point, parts, there, reporter)
         return _throwaway.rehearse(
-            self, point, parts, wanted, into, reporter, lambda place: {"file": place / "restored"}
+            self,
+            point,
+            parts,
+            wanted,
+            into,
+            reporter,
+            lambda place: {"file": place / "restored"},
+            lambda _restored, place: (Address(path=str(place / "restored")), None),
         )
+
+    @contextmanager
+    def _through(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], there: Wanted, reporter: Reporter
+    ) -> Iterator[Rehearsed]:
+        """The program makes its place and takes it down by itself: nothing stands afterwards."""
+        began = clock.monotonic()
+        restored = self.restore(point, parts, there, reporter)
+        yield Rehearsed(restored, restored.where, clock.monotonic() - began)
 
     def _load(self, stream: BinaryIO, target: Target, wanted: Wanted) -> str:
         load = target.load or self.options.load

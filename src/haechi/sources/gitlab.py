@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from haechi import clock
 from haechi.errors import UsageMistake
@@ -13,7 +13,17 @@ from haechi.model import RestorePoint
 from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.sources import _throwaway
-from haechi.sources._base import Capture, Foretold, PartReader, Probe, Rehearsed, Restored, Source, Wanted
+from haechi.sources._base import (
+    Address,
+    Capture,
+    Foretold,
+    PartReader,
+    Probe,
+    Rehearsed,
+    Restored,
+    Source,
+    Wanted,
+)
 from haechi.sources._files.there import There
 from haechi.sources._gitlab.capturing import GitLabCapture
 from haechi.sources._gitlab.options import Options, Target
@@ -109,7 +119,7 @@ class GitLabService:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> AbstractContextManager[Rehearsed]:
         """Over a second GitLab that is there for this (`docker:gitlab-drill`), which keeps its own gitlab.rb: it must
         not take itself for the first. Without one the archive is laid out and compared, and not more."""
         if into and ":" in into:
@@ -119,13 +129,28 @@ class GitLabService:
                     _("A rehearsal must not replace the GitLab that is in use."),
                     hint=_("Name a second one that is there for drills."),
                 )
-            began = clock.monotonic()
             without = {name: part for name, part in parts.items() if name != _SETTINGS}
-            restored = GitLabReturn(self._gitlab(place), self.options, point, without, reporter).run()
-            return Rehearsed(restored, place.name, clock.monotonic() - began)
+            return _over_another(
+                GitLabReturn(self._gitlab(place), self.options, point, without, reporter), place
+            )
         return _throwaway.rehearse(
-            self, point, parts, wanted, into, reporter, lambda place: {"directory": place / "restored"}
+            self,
+            point,
+            parts,
+            wanted,
+            into,
+            reporter,
+            lambda place: {"directory": place / "restored"},
+            lambda _restored, place: (Address(path=str(place / "restored")), None),
         )
 
     def _gitlab(self, place: Place) -> GitLab:
         return GitLab(place, self.options.run_as, _LONGEST)
+
+
+@contextmanager
+def _over_another(under_way: GitLabReturn, place: Place) -> Iterator[Rehearsed]:
+    """It is there for drills, and stays: the next one replaces what this one leaves."""
+    began = clock.monotonic()
+    restored = under_way.run()
+    yield Rehearsed(restored, place.name, clock.monotonic() - began)

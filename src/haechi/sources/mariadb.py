@@ -17,6 +17,7 @@ from haechi.sources._base import Capture, PartReader, Probe, Rehearsed, Restored
 from haechi.sources._mariadb import asking, beside, capture, restore
 from haechi.sources._mariadb.options import Options, Target
 from haechi.sources._mariadb.server import Server, literal
+from haechi.sources._mariadb.standing import Standing
 
 __all__ = ["Options", "Target", "MariaDB", "build"]
 
@@ -92,6 +93,7 @@ class MariaDB:
         }
         return Restored(", ".join(kept), restored.comparisons, {"databases": list(kept), "kept": kept})
 
+    @contextmanager
     def rehearse(
         self,
         point: RestorePoint,
@@ -99,19 +101,24 @@ class MariaDB:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> Iterator[Rehearsed]:
         """In new databases of the same server, or of the server at `into` (a URL); they are removed again."""
         target = Target.read({**wanted.target, **({"url": into} if into else {})})
         server = self._target_server(target)
         began = clock.monotonic()
         dumps = restore.chosen(parts, wanted, self._alone(server))
         restored = restore.restore(server, point, parts, dumps, None, reporter)
-        seconds = clock.monotonic() - began
-        made = list(restored.details["beside"].values())
-        for name in made:
-            beside.drop(server, name)
-        there = {row[0] for row in server.rows("show databases")}
-        return Rehearsed(restored, restored.where, seconds, tuple(name for name in made if name in there))
+        rehearsed = Rehearsed(restored, restored.where, clock.monotonic() - began, apart=target.elsewhere)
+        standing = Standing(server, restored.details["beside"])
+        rehearsed.standing, rehearsed.address = standing, standing.address()
+        made = list(standing.databases.values())
+        try:
+            yield rehearsed
+        finally:
+            for name in made:
+                beside.drop(server, name)
+            there = {row[0] for row in server.rows("show databases")}
+            rehearsed.left = tuple(name for name in made if name in there)
 
     def lying_beside(self) -> Sequence[beside.Beside]:
         return beside.marked(self.server())

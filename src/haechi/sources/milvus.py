@@ -20,6 +20,7 @@ from haechi.sources._milvus.names import Beside
 from haechi.sources._milvus.options import Options, Target, _Server
 from haechi.sources._milvus.restore import Restore, wanted_parts
 from haechi.sources._milvus.server import Server
+from haechi.sources._milvus.standing import Standing
 
 __all__ = ["Options", "Target", "Milvus", "build"]
 
@@ -116,6 +117,7 @@ class Milvus:
             },
         )
 
+    @contextmanager
     def rehearse(
         self,
         point: RestorePoint,
@@ -123,7 +125,7 @@ class Milvus:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> Iterator[Rehearsed]:
         """`into`: the address of another server; else beside the collections of this one."""
         target = {**wanted.target, **({"url": into} if into else {})}
         began = clock.monotonic()
@@ -131,14 +133,25 @@ class Milvus:
             point, parts, replace(wanted, target=target, in_place=False), reporter, names.DRILL
         )
         seconds = clock.monotonic() - began
+        came_back, there = restored.details["came_back"], Target.read(target)
+        rehearsed = Rehearsed(
+            restored, f"{restored.details['server']}: {restored.where}", seconds, apart=bool(into)
+        )
+        rehearsed.standing = standing = Standing(
+            lambda: self.server(there), there.url or self.options.url, came_back
+        )
+        rehearsed.address = standing.address()
         left = []
-        with self.server(Target.read(target)) as server:
-            for name in restored.details["came_back"].values():
-                database, collection = names.split(name)
-                server.call("DropCollection", database, collection_name=collection, seconds=600)
-                if collection in server.call("ShowCollections", database).collection_names:
-                    left.append(name)
-        return Rehearsed(restored, f"{restored.details['server']}: {restored.where}", seconds, tuple(left))
+        try:
+            yield rehearsed
+        finally:
+            with self.server(there) as server:
+                for name in came_back.values():
+                    database, collection = names.split(name)
+                    server.call("DropCollection", database, collection_name=collection, seconds=600)
+                    if collection in server.call("ShowCollections", database).collection_names:
+                        left.append(name)
+            rehearsed.left = tuple(left)
 
     def lying_beside(self) -> Sequence[Beside]:
         with self.server() as server:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -76,7 +76,7 @@ class MongoDB:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> AbstractContextManager[Rehearsed]:
         """`server` (or nothing): beside the service's own databases. Or on another server: `mongodb://…`."""
         there = into or _ON_SERVER
         if there != _ON_SERVER and not there.startswith(("mongodb://", "mongodb+srv://")):

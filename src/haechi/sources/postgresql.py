@@ -105,7 +105,7 @@ SQL text is a program: restore only what you trust.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from haechi.errors import UsageMistake
 from haechi.events import Reporter
@@ -196,7 +196,7 @@ class PostgreSQL:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> AbstractContextManager[Rehearsed]:
         return rehearsal.rehearse(
             self.server,
             lambda there: self.restore(point, parts, there, reporter),

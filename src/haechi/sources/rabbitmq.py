@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from haechi import clock
-from haechi.credentials import SecretSource
+from haechi.credentials import Secret, SecretSource
 from haechi.errors import NotThere, UsageMistake
 from haechi.events import Reporter
 from haechi.i18n import _
@@ -22,6 +22,7 @@ from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.sources import _target
 from haechi.sources._base import (
+    Address,
     Capture,
     Comparison,
     Part,
@@ -165,6 +166,7 @@ class RabbitMQ:
             compared += self._put_back(broker, lines, point, reporter)
         return Restored(broker.where, tuple(compared))
 
+    @contextmanager
     def rehearse(
         self,
         point: RestorePoint,
@@ -172,7 +174,7 @@ class RabbitMQ:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> Iterator[Rehearsed]:
         """In virtual hosts of the same broker, or of the one at `into`, that nobody else knows; they go again."""
         target = Target.read({**wanted.target, **({"url": into} if into else {})})
         broker = (target if target.elsewhere else self.options).broker(self.place)
@@ -187,10 +189,21 @@ class RabbitMQ:
                 *definitions.expected(saved, point.facts.get("definitions", {})),
                 *definitions.compare(moved, definitions.read(broker.export())),
             ]
+            rehearsed = Rehearsed(
+                Restored(broker.where, tuple(compared)), broker.where, seconds, apart=target.elsewhere
+            )
+            rehearsed.address = Address(
+                url=self._url(target), name=",".join(str(host["name"]) for host in moved.get("vhosts", ()))
+            )
+            yield rehearsed
         finally:
             _remove(broker, prefix)
-        left = tuple(_lying(broker, prefix))
-        return Rehearsed(Restored(broker.where, tuple(compared)), broker.where, seconds, left)
+        rehearsed.left = tuple(_lying(broker, prefix))
+
+    def _url(self, target: Target) -> Secret | None:
+        """Of the management API, where that is how the broker is reached."""
+        given = target.url if target.elsewhere else self.options.url
+        return given.fetch() if given else None
 
     def _messages(self, broker: ByAddress, counted: dict[str, int]) -> BinaryIO:
         def lines() -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from haechi import clock
-from haechi.credentials import SecretSource
+from haechi.credentials import Secret, SecretSource
 from haechi.errors import HaechiError, NotThere, ProgramFailed, ProgramMissing, UsageMistake
 from haechi.events import Reporter
 from haechi.i18n import _
@@ -22,6 +22,7 @@ from haechi.places.local import LocalPlace
 from haechi.process import BUFFER, Output
 from haechi.sources import _beside, _target
 from haechi.sources._base import (
+    Address,
     Capture,
     Comparison,
     Part,
@@ -169,6 +170,7 @@ class Redis:
             str(lying), made.comparisons, {"came_back": [str(path)], "beside": {str(path): str(lying)}}
         )
 
+    @contextmanager
     def rehearse(
         self,
         point: RestorePoint,
@@ -176,7 +178,7 @@ class Redis:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> Iterator[Rehearsed]:
         """In a throwaway redis-server, in a new directory (below `into`, if that is said)."""
         place = _proving(self.place)
         if place is None:
@@ -192,8 +194,11 @@ class Redis:
             instance.throwaway(place, rdb.checked(stream), into=into or "") as client,
         ):
             restored = Restored(f"{instance.SERVER} ({place.name})", _compare(client, point))
-            seconds = clock.monotonic() - began
-        return Rehearsed(restored, restored.where, seconds)
+            rehearsed = Rehearsed(restored, restored.where, clock.monotonic() - began)
+            if place.is_local:
+                socket = client.where[-1]
+                rehearsed.address = Address(url=Secret(f"unix://{socket}"), path=socket)
+            yield rehearsed
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return _beside.lying([self.options.file] if self.options.file else [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -15,7 +15,7 @@ from haechi.i18n import _
 from haechi.model import RestorePoint
 from haechi.places._base import Place
 from haechi.sources import _beside, _columns, _target, _throwaway
-from haechi.sources._base import Capture, PartReader, Probe, Rehearsed, Restored, Source, Wanted
+from haechi.sources._base import Address, Capture, PartReader, Probe, Rehearsed, Restored, Source, Wanted
 from haechi.sources._sqlite import asking, capture, database, restore
 
 
@@ -142,9 +142,23 @@ class SQLite:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> AbstractContextManager[Rehearsed]:
         return _throwaway.rehearse(
-            self, point, parts, wanted, into, reporter, lambda place: {"directory": place / "restored"}
+            self,
+            point,
+            parts,
+            wanted,
+            into,
+            reporter,
+            lambda place: {"directory": place / "restored"},
+            self._standing,
+        )
+
+    def _standing(self, restored: Restored, place: Path) -> tuple[Address, SQLite]:
+        files = [Path(path) for path in restored.details["came_back"].values()]
+        alone = files[0] if len(files) == 1 else place / "restored"
+        return Address(path=str(alone)), SQLite(
+            self.name, Options.model_validate({"files": files}), self.place
         )
 
     def lying_beside(self) -> Sequence[_beside.Beside]:

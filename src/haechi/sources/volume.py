@@ -16,7 +16,17 @@ from haechi.i18n import _
 from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.sources import _beside, _target
-from haechi.sources._base import Capture, Part, PartReader, Probe, Rehearsed, Restored, Source, Wanted
+from haechi.sources._base import (
+    Address,
+    Capture,
+    Part,
+    PartReader,
+    Probe,
+    Rehearsed,
+    Restored,
+    Source,
+    Wanted,
+)
 from haechi.sources._files.excludes import Rules
 from haechi.sources._files.far import Reading, Tar
 from haechi.sources._files.here import from_snapshot, offered
@@ -175,6 +185,7 @@ class DockerVolume:
             return Restored(of, restored.comparisons, {**details, "beside": False})
         return restored
 
+    @contextmanager
     def rehearse(
         self,
         point: RestorePoint,
@@ -182,24 +193,31 @@ class DockerVolume:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> Iterator[Rehearsed]:
         """In a new volume whose name says that it is to go again; `into` may say another, which must not exist."""
         self._demand_local()
         of = self.options.volume
         sweep(of)
         name = into or fresh(of, _beside.UNDER_WAY)
+        began_to_stand = False
         began = clock.monotonic()
         target = Target.read(wanted.target)
         try:
             restored, _equal = self._return(point, parts, wanted, reporter, target).run(name)
-            seconds = clock.monotonic() - began
+            began_to_stand = True
+            rehearsed = Rehearsed(restored, name, clock.monotonic() - began)
+            rehearsed.address = Address(name=name)
+            rehearsed.standing = self._standing(name)
+            yield rehearsed
         finally:
-            if into is None:
+            if into is None or began_to_stand:  # one of this name that was there before is not ours
                 docker.remove(name)
-        if into is not None:
-            docker.remove(into)
-        left = (name,) if docker.look_up(name) else ()
-        return Rehearsed(restored, name, seconds, left)
+        rehearsed.left = (name,) if docker.look_up(name) else ()
+
+    def _standing(self, name: str) -> DockerVolume:
+        """What has come back in this volume."""
+        options = self.options.model_copy(update={"volume": name, "image": self._any_image()})
+        return DockerVolume(self.name, options, self.place)
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return lying(self.options.volume)

@@ -21,7 +21,17 @@ from haechi import clock
 from haechi.errors import Damaged, HaechiError
 from haechi.events import SILENT
 from haechi.model import PartInfo, RestorePoint
-from haechi.sources._base import PartReader, Rehearsable, Restored, Source, Wanted
+from haechi.sources._base import (
+    Address,
+    Answering,
+    PartReader,
+    Rehearsable,
+    Rehearsed,
+    Restored,
+    Searchable,
+    Source,
+    Wanted,
+)
 
 _PIECE = 1 << 16
 _PATIENCE = 15.0  # seconds in which a server may notice that a session has ended
@@ -201,11 +211,14 @@ class SourceContract:
         assert isinstance(source, Rehearsable), f"{ground.kind} cannot be rehearsed"
         (tmp_path / "place").mkdir()
         choose = getattr(ground, "into", lambda _directory: None)
-        rehearsed = source.rehearse(taken.point, taken.parts, Wanted(), choose(tmp_path / "place"), SILENT)
+        into = choose(tmp_path / "place")
+        with source.rehearse(taken.point, taken.parts, Wanted(), into, SILENT) as rehearsed:
+            self._demand_standing(source, rehearsed)
         assert rehearsed.restored.equal, [c for c in rehearsed.restored.comparisons if not c.equal]
         assert rehearsed.restored.comparisons, "nothing was compared"
         assert rehearsed.left == ()
         assert list((tmp_path / "place").iterdir()) == []
+        assert not rehearsed.address.path or not Path(rehearsed.address.path).exists()
         self._demand_untouched(ground, now)
 
     def test_a_copy_that_breaks_off_does_not_come_back(self, ground: Ground, tmp_path: Path) -> None:
@@ -260,6 +273,16 @@ class SourceContract:
             take(ground, None)
             risen.append(peak.risen)
         assert risen[1] - risen[0] < self.SLACK, risen
+
+    def _demand_standing(self, source: Source, rehearsed: Rehearsed) -> None:
+        """While it stands, it can be reached, and be asked for what the service itself can be asked for."""
+        address = rehearsed.address
+        assert address != Address(), "nobody knows where it stands"
+        assert not address.path or Path(address.path).exists()
+        for ability in (Answering, Searchable):
+            assert isinstance(rehearsed.standing, ability) or not isinstance(source, ability), ability
+        if address.password:
+            assert address.password.reveal() not in repr(rehearsed)
 
     def _demand_untouched(self, ground: Ground, before: object) -> None:
         until = clock.monotonic() + _PATIENCE

@@ -234,7 +234,8 @@ def test_rehearsed_here_and_never_over_the_one_in_use(
     }
     source = ours.service.source
     assert isinstance(source, gitlab.GitLabService)
-    done = source.rehearse(point, parts, Wanted(), str(tmp_path), SILENT)
+    with source.rehearse(point, parts, Wanted(), str(tmp_path), SILENT) as done:
+        pass
     assert done.restored.equal and done.left == ()
     monkeypatch.setattr(gitlab, "open_place", lambda _at: it.place)
     told = source.foretell(point, parts, Wanted(target={"at": "test:elsewhere"}), SILENT)
@@ -262,7 +263,8 @@ def test_rehearsed_over_a_second_one_which_keeps_its_settings(
     }
     source = ours.service.source
     assert isinstance(source, gitlab.GitLabService)
-    done = source.rehearse(point, parts, Wanted(), "test:second", SILENT)
+    with source.rehearse(point, parts, Wanted(), "test:second", SILENT) as done:
+        pass
     assert done.restored.equal
     after = {name: data for name, data in it.contents().items() if ".before_" not in name}
     assert after.pop("etc/gitlab/gitlab.rb") == b"of the second"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,12 +26,13 @@ class Rehearsable(Papers):
 
     lost = False
 
+    @contextmanager
     def rehearse(self, point, parts, wanted, into, reporter):  # type: ignore[no-untyped-def]
         with reporter.step("reading <all> of it"):
             restored = self.restore(point, parts, wanted, reporter)
         if self.lost:
             restored = Restored("memory", (Comparison("rows <of> a.bin", 10, 9),))
-        return Rehearsed(restored, "memory", 0.01)
+        yield Rehearsed(restored, "memory", 0.01)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ class DirectoryBucket:
                 file.seek(start)
                 data = file.read(-1 if length is None else length)
                 found = os.fstat(file.fileno())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NotThere(_("{key} is not in {store}.").format(key=key, store=self.url)) from None
         return Got(data, found.st_size, _modified(found), "")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from haechi.errors import NotThere
 from haechi.sources._ahead import ahead
+from haechi.sources._bucket.directory import DirectoryBucket
 from haechi.sources._bucket.interface import Bucket
 
 
@@ -28,3 +31,13 @@ def exists(bucket: Bucket, key: str) -> bool:
     except NotThere:
         return False
     return True
+
+
+@dataclass(frozen=True)
+class Laid:
+    """Objects that have come back as plain files."""
+
+    directory: Path
+
+    def missing(self, values: Iterable[str], where: str = "", *, beside: bool = False) -> Iterator[str]:
+        return missing(DirectoryBucket(self.directory, str(self.directory)), values, where, 1)

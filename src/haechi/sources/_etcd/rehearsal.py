@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from haechi.model import RestorePoint
 from haechi.places._base import Place
 from haechi.places.local import LocalPlace
 from haechi.sources import _throwaway
-from haechi.sources._base import PartReader, Rehearsed, Source, Wanted
+from haechi.sources._base import Address, PartReader, Rehearsed, Source, Wanted
 from haechi.sources._etcd import restore
 from haechi.sources._etcd.options import Options
 
@@ -35,7 +35,7 @@ def rehearse(
     wanted: Wanted,
     into: str | None,
     reporter: Reporter,
-) -> Rehearsed:
+) -> AbstractContextManager[Rehearsed]:
     """`into` is a directory there, in which the data directory is made."""
     if restore.able(LocalPlace()) and not source.options.run_as:
         return _throwaway.rehearse(
@@ -46,10 +46,12 @@ def rehearse(
             into,
             reporter,
             lambda place: {"at": "local", "directory": str(place / "data")},
+            lambda _restored, place: (Address(path=str(place / "data")), None),
         )
     return _in_place(source, point, parts, wanted, into or source.options.staging, reporter)
 
 
+@contextmanager
 def _in_place(
     source: Rehearsing,
     point: RestorePoint,
@@ -57,7 +59,7 @@ def _in_place(
     wanted: Wanted,
     parent: str,
     reporter: Reporter,
-) -> Rehearsed:
+) -> Iterator[Rehearsed]:
     place, user = source.place, source.options.run_as
     # What a killed rehearsal has left: two of one service never run at once.
     sweep = ["sh", "-c", 'rm -rf "$1"*', "haechi", f"{parent.rstrip('/')}/{_PREFIX}"]
@@ -66,13 +68,15 @@ def _in_place(
     there = replace(
         wanted, target={**wanted.target, "directory": f"{room}/data", "at": place.name}, in_place=False
     )
-    left: tuple[str, ...] = (f"{room} ({place.name})",)
+    where = f"{room} ({place.name})"
+    left: tuple[str, ...] = (where,)
     try:
         began = clock.monotonic()
         restored = source.restore(point, parts, there, reporter)
-        seconds = clock.monotonic() - began
+        rehearsed = Rehearsed(restored, where, clock.monotonic() - began)
+        yield rehearsed
     finally:
         with suppress(HaechiError):
             place.run(sweep, user=user, deadline=_DEADLINE)
             left = ()
-    return Rehearsed(restored, f"{room} ({place.name})", seconds, left)
+    rehearsed.left = left

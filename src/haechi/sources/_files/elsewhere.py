@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, BinaryIO
 
 from haechi import clock
@@ -16,6 +16,7 @@ from haechi.sources import _beside, _throwaway
 from haechi.sources._base import Capture, Part, PartReader, Probe, Rehearsed, Restored, Wanted
 from haechi.sources._files.excludes import Rules, without
 from haechi.sources._files.far import Reading, Tar
+from haechi.sources._files.here import standing
 from haechi.sources._files.options import Options, Target
 from haechi.sources._files.packing import PART
 from haechi.sources._files.returning import Return, facts_of, newest
@@ -91,7 +92,7 @@ class FilesElsewhere:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> AbstractContextManager[Rehearsed]:
         """On this host: what has come back here is all there."""
         return _throwaway.rehearse(
             self,
@@ -101,6 +102,7 @@ class FilesElsewhere:
             into,
             reporter,
             lambda place: {"directory": place / "restored", "at": "local"},
+            standing,
         )
 
     def lying_beside(self) -> Sequence[_beside.Beside]:

