@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from haechi import plugins
-from haechi.app import acting
+from haechi.app import acting, copies
 from haechi.errors import NotThere
 from haechi.fileio import state_directory
 from haechi.i18n import _
+from haechi.legs import USUAL
 from haechi.operations.desk import Desk
 from haechi.operations.later import Later
-from haechi.operations.service import Onward, PlanRecord, Service, Stays
+from haechi.operations.service import PlanRecord, Service, Stays
 from haechi.plan.load import load
 from haechi.plan.model import Plan
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from haechi.events import Reporter
     from haechi.journal.book import Journal
     from haechi.operations.alarms import Disk, Watched
+    from haechi.operations.costs import Cost
     from haechi.operations.destination import Destination
     from haechi.operations.doctor import Finding
     from haechi.operations.guard import Guarded
@@ -99,10 +101,9 @@ class Home:
             checks=entry.checks_as_data,
             hooks=acting.hooks(entry.hooks, acting.Around(entry.at, source, entry.source)),
             stays=self._stays(name),
-            onward=tuple(
-                Onward(self.destination(one.to, name), one.source, one.when is None, one.move)
-                for one in entry.copies
-            ),
+            onward=copies.onward(self, name),
+            lies=copies.lies(self, name),
+            rule=entry.rule or USUAL,
         )
 
     def services(self, names: Sequence[str] | None = None) -> list[Service]:
@@ -121,6 +122,11 @@ class Home:
         from haechi.app import watching
 
         return watching.disks(self)
+
+    @property
+    def costs(self) -> list[Cost]:
+        """What copies cost a month, where the plan has prices."""
+        return copies.costs(self)
 
     @cached_property
     def teller(self) -> Teller:
@@ -176,7 +182,12 @@ class Home:
         """Everything that a backup or a restore will need, looked at."""
         from haechi.operations import doctor, freezing
 
-        found = [doctor.Finding(_("plan"), doctor.Health.WARNING, str(advice)) for advice in self.plan.advice]
+        found = [
+            doctor.Finding(_("plan"), doctor.Health.WARNING, str(advice))
+            for advice in self.plan.advice
+            if advice.kind != str(USUAL)  # looked at below, with how the last drill went
+        ]
+        found += doctor.look_at(_("copies"), lambda: copies.examined(self))
         full = self.plan.server.disk_alarm / 100
         found += doctor.directory(self.state, _("journal and locks"), full)
         for name, entry in self.plan.kept.items():
@@ -244,8 +255,7 @@ class Home:
                 _("The plan has no “{name}”.").format(name=name),
                 hint=_("It has: {names}").format(names=", ".join(self.plan.kept) or "-"),
             )
-        entry = self.plan.kept[name]
-        return open_store(entry.url, entry.options)
+        return open_store(self.plan.kept[name].url, copies.options(self, name))
 
     def _vault_plan(self, name: str) -> Any:
         if name not in self.plan.vaults:

@@ -6,12 +6,15 @@ import re
 from typing import TYPE_CHECKING
 
 from haechi.documents.timers._base import Job
-from haechi.schedule import Schedule, parse
+from haechi.schedule import Schedule, Window, parse
 
 if TYPE_CHECKING:
     from haechi.app.home import Home
+    from haechi.plan.model import Plan
+    from haechi.plan.sections import Verifying
 
 _LOOKS = parse("hourly :20")  # for what went silent
+_EXTENDS = parse("daily 06:30")  # a lock is renewed when half of it is over
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-[^}]*)?\}|\benv\s*=\s*[\"'](\w+)[\"']")
 
 
@@ -26,10 +29,12 @@ def every(home: Home) -> list[Job]:
         if service.backup is not None:
             backups.setdefault(service.backup, []).append(name)
         for copying in service.copies:
-            if copying.when is not None:
-                jobs.append(Job(("copy", name, "--to", copying.to), copying.when))
+            when = copying.when or (_begin(copying.hours) if copying.hours else None)
+            if when is not None:
+                jobs.append(Job(("copy", name, "--to", copying.to), when))
         for verifying in service.verify:
-            jobs += [Job(("verify", name, *_of(copy)), verifying.when) for copy in verifying.of or (None,)]
+            for copy in verifying.of or (None,):
+                jobs.append(Job(("verify", name, *_of(copy), *_depth(verifying)), verifying.when))
         for drilling in service.drill:
             into = ("--into", drilling.into) if drilling.into else ()
             chance = ("--random",) if drilling.pick == "random" else ()
@@ -37,6 +42,7 @@ def every(home: Home) -> list[Job]:
                 Job(("drill", name, *chance, *_of(copy), *into), drilling.when)
                 for copy in drilling.of or (None,)
             ]
+    jobs += _of_destinations(plan)
     jobs = [Job(("backup", *names), when) for when, names in backups.items()] + jobs
     jobs += [
         Job(("set", "backup", name), one.backup) for name, one in plan.sets.items() if one.backup is not None
@@ -46,10 +52,34 @@ def every(home: Home) -> list[Job]:
     return jobs
 
 
+def _of_destinations(plan: Plan) -> list[Job]:
+    """What is done with a vault or archive as a whole."""
+    jobs: list[Job] = []
+    for where, kept in plan.kept.items():
+        users = [s for s, entry in plan.services.items() if where in entry.everywhere and not entry.paused]
+        if not users:
+            continue
+        for verifying in kept.verify:
+            jobs.append(Job(("verify", *users, "--all", *_of(where), *_depth(verifying)), verifying.when))
+        if kept.lock is not None and kept.url.startswith("s3:"):
+            jobs.append(Job(("locks", where, "--extend"), _EXTENDS))
+    return jobs
+
+
 def environment(home: Home) -> tuple[str, ...]:
     """The variables that the plan file names."""
     text = home.plan.document.text
     return tuple(sorted({a or b for a, b in _VARIABLE.findall(text)}))
+
+
+def _begin(hours: Window) -> Schedule:
+    """When these hours begin, as a schedule."""
+    days = ",".join(str((day + 1) % 7) for day in sorted(hours.days))
+    return parse(f"{hours.begin.minute} {hours.begin.hour} * * {days if len(hours.days) < 7 else '*'}")
+
+
+def _depth(verifying: Verifying) -> tuple[str, ...]:
+    return ("--quick",) if verifying.depth == "structure" else ()
 
 
 def _of(copy: str | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from haechi.operations.alarms import Disk, Expected, Watched
 
 if TYPE_CHECKING:
     from haechi.app.home import Home
+    from haechi.plan.sections import Service
 
 
 def watched(home: Home, names: Sequence[str] | None) -> list[Watched]:
@@ -27,11 +29,27 @@ def disks(home: Home) -> list[Disk]:
 
 def _expected(home: Home, name: str) -> Expected:
     entry = home.plan.services[name]
-    kept = [home.plan.kept[where] for where in entry.everywhere]
+    verify = [(one.when, where) for one in entry.verify for where in one.of or ("",)]
+    verify += [(one.when, where) for where in entry.everywhere for one in home.plan.kept[where].verify]
     return Expected(
         backup=home.plan.schedules(name),
-        verify=[one.when for one in (*entry.verify, *(rule for k in kept for rule in k.verify))],
+        verify=verify,
         drill=[one.when for one in entry.drill],
-        lag={one.to: one.lag for one in entry.copies if one.lag is not None},
+        lag=_lag(entry),
         paused=entry.paused,
     )
+
+
+def _lag(entry: Service) -> dict[str, timedelta]:
+    """As the plan says, else what is promised; a copy with a schedule of its own may wait for it as well."""
+    lag: dict[str, timedelta] = {}
+    rpo = entry.promise.rpo
+    if rpo is not None and len(entry.destinations) > 1:
+        lag |= dict.fromkeys(entry.destinations, rpo)
+    for one in entry.copies:
+        if one.lag is not None:
+            lag[one.to] = one.lag
+        elif rpo is not None:
+            pause = one.when.longest_gap() if one.when else None
+            lag[one.to] = rpo + (pause or (timedelta(days=1) if one.hours else timedelta(0)))
+    return lag

@@ -32,7 +32,7 @@ class Expected:
     """What the plan wants to happen by itself."""
 
     backup: Sequence[Schedule] = ()
-    verify: Sequence[Schedule] = ()
+    verify: Sequence[tuple[Schedule, str]] = ()  # of this copy; empty: of any
     drill: Sequence[Schedule] = ()
     lag: dict[str, timedelta] = field(default_factory=dict)  # how far a destination may fall behind
     paused: bool = False
@@ -121,23 +121,24 @@ def _overdue(one: Watched, standing: Standing, proofs: Sequence[Proof], now: dat
             _("Take one with: haechi backup {service}").format(service=name),
         )
         return
-    verified = _latest(proofs, ProofState.VERIFIED, ProofState.RESTORED)
     restored = _latest(proofs, ProofState.RESTORED)
-    for schedules, last, text, verb in (
+    dues: list[tuple[Sequence[Schedule], datetime | None, str, str]] = [
         (one.expected.backup, newest, _("no backup since {time}, although one was due at {due}"), "backup"),
-        (
-            one.expected.verify,
-            verified,
-            _("not verified since {time}, although that was due at {due}"),
-            "verify",
-        ),
         (
             one.expected.drill,
             restored,
             _("not drilled since {time}, although that was due at {due}"),
             "drill",
         ),
-    ):
+    ]
+    for schedule, where in one.expected.verify:
+        # A copy is verified from itself: that another one was read says nothing about it.
+        read = [p for p in proofs if where in ("", p.where)]
+        told = _("not verified since {time}, although that was due at {due}")
+        told = f"{where}: {told}" if where else told
+        last = _latest(read, ProofState.VERIFIED, ProofState.RESTORED)
+        dues.append(((schedule,), last, told, "verify"))
+    for schedules, last, text, verb in dues:
         # What never happened is measured from the first point on: before it there was nothing to drill.
         due = _missed(schedules, last or newest, now, zone)
         if due is not None:
@@ -191,21 +192,31 @@ def _drills(name: str, proofs: Sequence[Proof]) -> Iterator[Alarm]:
 
 
 def _behind(one: Watched) -> Iterator[Alarm]:
-    for onward in one.service.onward:
-        target = onward.destination
+    """Copies that lag behind what is promised: a disaster that takes the others would cost more than it may."""
+    service = one.service
+    sources = {onward.destination.name: onward.source for onward in service.onward}
+    for target in service.everywhere:
         lag = one.expected.lag.get(target.name)
         if lag is None:
             continue
         try:
-            here = _newest(one.service.destination(onward.source).points(one.service.name))
-            there = _newest(target.points(one.service.name))
+            there = _newest(target.points(service.name))
+            here = _ahead_of(target.name, sources.get(target.name), service)
         except HaechiError:
             continue  # told as being away
         if here and (there is None or here - there > lag):
             text = _("{where} is behind: its newest point is of {there}, the newest is of {here}").format(
-                where=target.name, there=_said(there, one.service.zone), here=_said(here, one.service.zone)
+                where=target.name, there=_said(there, service.zone), here=_said(here, service.zone)
             )
-            yield Alarm("copy-behind", one.service.name, text, f"haechi copy {one.service.name}")
+            yield Alarm("copy-behind", service.name, text, f"haechi copy {service.name}")
+
+
+def _ahead_of(name: str, source: str | None, service: Service) -> datetime | None:
+    """The newest point of where it gets its copies from, or of the other destinations of backups."""
+    if source is not None or name not in {one.name for one in service.destinations}:
+        return _newest(service.destination(source).points(service.name))
+    times = [_newest(one.points(service.name)) for one in service.destinations if one.name != name]
+    return max((time for time in times if time), default=None)
 
 
 def _unusual(name: str, measures: Sequence[anomalies.Measure], runs: Sequence[Run]) -> Iterator[Alarm]:

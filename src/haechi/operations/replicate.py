@@ -1,13 +1,15 @@
 """Brings copies onwards, from one destination to another: off-site, to the NAS, into a vault with another key.
 
 The service itself is not asked again. What is missing over there and would stay there is brought, the newest first;
-so a destination that was away gets what it has missed the next time.
+so a destination that was away gets what it has missed the next time. That holds as well for those that backups are
+written to directly: one that was away gets its copy from another one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 from haechi import clock
@@ -22,11 +24,12 @@ from haechi.operations.destination import CopiesFrom, Destination, GivesEntries,
 from haechi.operations.mirrored import kept_again
 from haechi.operations.service import Onward, Service
 from haechi.retention import decide
+from haechi.schedule import Window
 
 
 @dataclass(frozen=True)
 class Copied:
-    """What came of one point; `problem` is why it did not arrive."""
+    """What came of one point; `problem` is why it did not arrive, or why the first copy did not go."""
 
     point: RestorePoint
     source: str
@@ -39,60 +42,131 @@ class Copied:
 
 @dataclass(frozen=True)
 class Missing:
-    """One point on its way, as planned."""
+    """One point on its way, as planned. `there`: it has arrived already, and its first copy is to go."""
 
     point: RestorePoint
     source: Destination
     onward: Onward
+    there: Copy | None = None
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What would be brought, the newest first; and which destinations could not be asked."""
+    """What would be brought, the newest first; which destinations could not be asked, and which wait for their
+    hours."""
 
     missing: Sequence[Missing]
     away: Mapping[str, HaechiError]
+    waiting: Mapping[str, Window] = field(default_factory=dict)
 
 
-def plan(service: Service, *, to: Sequence[str] = (), by_itself: bool = False) -> Planned:
-    """What is missing where. Changes nothing. `by_itself`: only what goes onwards without being asked."""
+def plan(
+    service: Service,
+    *,
+    to: Collection[str] = (),
+    by_itself: bool = False,
+    without: Collection[str] = (),
+    at_any_hour: bool = False,
+) -> Planned:
+    """What is missing where. Changes nothing. `by_itself`: only what goes onwards without being asked; `without`:
+    destinations that are known to be away."""
     missing: list[Missing] = []
     away: dict[str, HaechiError] = {}
-    for onward in service.onward:
+    waiting: dict[str, Window] = {}
+    for onward in _ways(service):
         target = onward.destination
-        if (to and target.name not in to) or (by_itself and not onward.by_itself):
+        if (to and target.name not in to) or (by_itself and not onward.by_itself) or target.name in without:
+            continue
+        if not at_any_hour and not _is_time(onward, service):
+            assert onward.hours
+            waiting[target.name] = onward.hours
             continue
         try:
-            source = service.destination(onward.source)
-            missing += [Missing(point, source, onward) for point in _missing(service, source, target)]
+            if onward in service.onward:
+                source = service.destination(onward.source)
+                missing += [Missing(point, source, onward) for point in _missing(service, source, target)]
+                missing += _to_go(service, source, onward) if onward.move else ()
+            else:
+                missing += _made_up(service, onward, without)
         except HaechiError as problem:
             away[target.name] = problem
-    return Planned(missing, away)
+    return Planned(missing, away, waiting)
 
 
-def execute(service: Service, planned: Sequence[Missing], desk: Desk, reporter: Reporter) -> list[Copied]:
+def execute(
+    service: Service,
+    planned: Sequence[Missing],
+    desk: Desk,
+    reporter: Reporter,
+    *,
+    at_any_hour: bool = False,
+) -> list[Copied]:
     """Bring them. One that fails does not stop the others, unless its destination is away."""
     done: list[Copied] = []
     if not planned:
         return done
     with desk.alone_with(f"{service.name}.copy"), desk.run("copy", service.name, reporter) as entry:
         away: dict[str, HaechiError] = {}
+        late: set[str] = set()
         for one in planned:
             target = one.onward.destination
             if target.name in away:
                 done.append(_failed(one, away[target.name], 0.0))
                 continue
+            if one.there or not (at_any_hour or _in_time(one, service, late, entry.reporter)):
+                continue
             result = _bring(service, one, entry)
             if isinstance(result.problem, StoreUnavailable):
                 away[target.name] = result.problem
             done.append(result)
+        done += _move_all(service, planned, done, entry)
         failed = [one.problem for one in done if one.problem]
         if failed:
-            entry.outcome = Outcome.PARTIAL if len(failed) < len(done) else Outcome.FAILURE
+            entry.outcome = Outcome.PARTIAL if any(one.copy for one in done) else Outcome.FAILURE
             entry.error = failed[0].as_dict()
         entry.bytes_read = sum(one.point.size for one in done if one.copy)
         entry.bytes_stored = sum(one.copy.size for one in done if one.copy)
     return done
+
+
+def _ways(service: Service) -> Iterator[Onward]:
+    """What the plan copies, after what the destinations of backups lack."""
+    if len(service.destinations) > 1:
+        yield from (Onward(destination) for destination in service.destinations)
+    yield from service.onward
+
+
+def _made_up(service: Service, onward: Onward, without: Collection[str]) -> list[Missing]:
+    """What a destination of backups lacks, each from the first of the others that has it. Files that somebody else
+    has put into an archive are no backups of ours."""
+    target = onward.destination
+    target.points(service.name)  # it may be this one that is away, and not those that it gets its copies from
+    found: dict[str, Missing] = {}
+    for source in service.destinations:
+        if source.name == target.name or source.name in without:
+            continue
+        with suppress(HaechiError):
+            for point in _missing(service, source, target):
+                if point.source:
+                    found.setdefault(point.id, Missing(point, source, onward))
+    return sorted(found.values(), key=lambda one: one.point.time, reverse=True)
+
+
+def _is_time(onward: Onward, service: Service) -> bool:
+    return onward.hours is None or onward.hours.covers(clock.now(), service.zone)
+
+
+def _in_time(one: Missing, service: Service, late: set[str], reporter: Reporter) -> bool:
+    """What was planned within the hours may come to its turn after them; a point under way goes to its end."""
+    name = one.onward.destination.name
+    if name not in late and not _is_time(one.onward, service):
+        late.add(name)
+        reporter.note(
+            _("{where}: its hours ({hours}) are over; the rest waits for them.").format(
+                where=name, hours=one.onward.hours
+            )
+        )
+    return name not in late
 
 
 def _missing(service: Service, source: Destination, target: Destination) -> list[RestorePoint]:
@@ -108,6 +182,16 @@ def _missing(service: Service, source: Destination, target: Destination) -> list
     return sorted(missing, key=lambda p: p.time, reverse=True)
 
 
+def _to_go(service: Service, source: Destination, onward: Onward) -> list[Missing]:
+    """What has arrived over there, and whose first copy is here still: a run that was cut short left it."""
+    there = {point.id: point for point in onward.destination.points(service.name)}
+    return [
+        Missing(point, source, onward, there[point.id].copies[0])
+        for point in source.points(service.name)
+        if point.id in there and not point.held
+    ]
+
+
 def _bring(service: Service, one: Missing, entry: Entry) -> Copied:
     began = clock.monotonic()
     target = one.onward.destination
@@ -115,10 +199,9 @@ def _bring(service: Service, one: Missing, entry: Entry) -> Copied:
         point = one.source.describe(one.point)
         copy = _carry(service, point, one.source, target, entry.reporter)
         entry.keep_copy(replace(point, copies=(*point.copies, copy)))
-        moved = one.onward.move and _move(point, copy, one, entry)
     except HaechiError as problem:
         return _failed(one, problem, clock.monotonic() - began)
-    return Copied(point, one.source.name, target.name, clock.monotonic() - began, copy, moved)
+    return Copied(point, one.source.name, target.name, clock.monotonic() - began, copy)
 
 
 def _carry(
@@ -151,7 +234,53 @@ def _carry(
     return copy
 
 
-def _move(point: RestorePoint, copy: Copy, one: Missing, entry: Entry) -> bool:
+def _move_all(
+    service: Service, planned: Sequence[Missing], done: Sequence[Copied], entry: Entry
+) -> list[Copied]:
+    """The first copies go last, and only those that nobody else is to be copied from any more."""
+    arrived = {(one.point.id, one.source, one.target): one.copy for one in done if one.copy}
+    moved: list[Copied] = []
+    lacking: dict[tuple[str, str], Callable[[str], str]] = {}
+    for one in planned:
+        target = one.onward.destination
+        copy = one.there or arrived.get((one.point.id, one.source.name, target.name))
+        if not one.onward.move or copy is None or one.point.held:
+            continue
+        way = one.source.name, target.name
+        if way not in lacking:
+            lacking[way] = _who_lacks(service, one.source, target)
+        if waits := lacking[way](one.point.id):
+            entry.reporter.note(
+                _("{point} stays in {where} until {other} has it, too.").format(
+                    point=one.point.id, where=one.source.name, other=waits
+                )
+            )
+            continue
+        began = clock.monotonic()
+        try:
+            _move(one.point, copy, one, entry)
+            moved.append(Copied(one.point, *way, clock.monotonic() - began, moved=True))
+        except HaechiError as problem:
+            moved.append(_failed(one, problem, clock.monotonic() - began))
+    return moved
+
+
+def _who_lacks(service: Service, source: Destination, target: Destination) -> Callable[[str], str]:
+    """Who else is copied to from there and has not got a point yet; nothing when nobody waits for it."""
+    waiting: dict[str, str] = {}
+    unknown = ""
+    for other in service.onward:
+        name = other.destination.name
+        if name == target.name or service.destination(other.source).name != source.name:
+            continue
+        try:
+            waiting |= {point.id: name for point in _missing(service, source, other.destination)}
+        except HaechiError:  # what it has nobody knows now
+            unknown = name
+    return lambda point: unknown or waiting.get(point, "")
+
+
+def _move(point: RestorePoint, copy: Copy, one: Missing, entry: Entry) -> None:
     """The first copy goes only when the new one has been read to its end where it lies."""
     target = one.onward.destination
     began = clock.monotonic()
@@ -160,7 +289,6 @@ def _move(point: RestorePoint, copy: Copy, one: Missing, entry: Entry) -> bool:
     entry.prove(Proof(point.id, target.name, ProofState.VERIFIED, clock.now(), "all", seconds))
     one.source.remove([one.point], entry.reporter)
     entry.lose_copy(point, one.source.name)
-    return True
 
 
 def _failed(one: Missing, problem: HaechiError, seconds: float) -> Copied:

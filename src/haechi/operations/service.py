@@ -10,9 +10,11 @@ from typing import Any
 from haechi.errors import NotThere
 from haechi.events import Reporter
 from haechi.i18n import _
+from haechi.legs import USUAL, Lies, Rule
 from haechi.model import Keep, Promise, RestorePoint
 from haechi.operations.destination import Destination
 from haechi.operations.hooks import Hooks
+from haechi.schedule import Window
 from haechi.sources._base import Source
 
 # Of the points of a service in one destination, those that stay whatever its own rules say: why, by their ids.
@@ -27,6 +29,7 @@ class Onward:
     source: str | None = None  # by its name; else the first
     by_itself: bool = True  # after each backup; else only when asked, or by a schedule
     move: bool = False  # the copy it is made from goes, once this one has been read back
+    hours: Window | None = None  # nothing is begun outside of them
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Service:
     hooks: Hooks = field(default_factory=Hooks)
     stays: Stays | None = None  # what sets keep of it
     onward: tuple[Onward, ...] = ()
+    lies: Mapping[str, Lies] = field(default_factory=dict)  # by destination
+    rule: Rule = USUAL
 
     @property
     def everywhere(self) -> tuple[Destination, ...]:

@@ -4,6 +4,7 @@ Each reads the short form that a person writes and gives the typed value that op
 is said as what was expected.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from haechi.i18n import N_, _
+from haechi.legs import Rule
 from haechi.model import Keep, Promise
 from haechi.plan.masking import masked
 from haechi.schedule import Schedule, Window, parse, parse_duration, say_duration
@@ -160,6 +162,50 @@ Zone = Annotated[
     WithJsonSchema({"type": "string", "examples": ["Asia/Seoul", "Europe/Berlin", "UTC"]}),
 ]
 
+
+# -- where copies lie, and how fast they go there -------------------------------------------------------
+
+
+def _rule(value: Any) -> Rule:
+    if isinstance(value, Rule):
+        return value
+    try:
+        return Rule.parse(value if isinstance(value, str) else "")
+    except ValueError as problem:
+        raise expected(str(problem)) from None
+
+
+CopyRule = Annotated[
+    Rule,
+    PlainValidator(_rule),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "examples": ["3-2-1", "3-2-1-1-0"]}),
+]
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMG]?)(i?)(B|b|bit)(?:/s|ps)", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3}
+
+
+def _bandwidth(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    found = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not found:
+        raise expected(_("so much a second, such as “20 MB/s” or “100 Mbit/s”"))
+    number, power, binary, unit = found.groups()
+    amount = float(number) * (1024 if binary else 1000) ** _POWERS[power.lower()]
+    amount = amount if unit == "B" else amount / 8
+    if amount < 1024:
+        raise expected(_("at least 1 kB/s"))
+    return int(amount)
+
+
+Bandwidth = Annotated[
+    int,
+    PlainValidator(_bandwidth),
+    PlainSerializer(lambda rate: f"{rate / 1000:.10g} kB/s"),
+    WithJsonSchema({"type": "string", "examples": ["20 MB/s", "100 Mbit/s"]}),
+]
 
 # -- how long things stay, and what is promised ------------------------------------------------------
 

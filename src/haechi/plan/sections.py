@@ -14,8 +14,11 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_
 from haechi.archive.encryption import Encryption
 from haechi.credentials import SecretSource
 from haechi.i18n import _
+from haechi.legs import IN_USE, Lies
 from haechi.model import Keep, Promise
 from haechi.plan.fields import (
+    Bandwidth,
+    CopyRule,
     Duration,
     Hours,
     KeepRule,
@@ -83,9 +86,11 @@ class Copying(Short):
     when: When | None = Field(None, description="By itself after each backup, unless a schedule is given.")
     keep: KeepRule | None = Field(None, description="How long restore points stay there.")
     layout: str | None = Field(None, description="In an archive: the names of this service's files.")
-    hours: Hours | None = Field(None, description="Only within these hours.")
+    hours: Hours | None = Field(None, description="Only within these hours: “22:00-06:00”.")
     move: bool = Field(False, description="Remove the first copy once this one has been verified.")
-    lag: Duration | None = Field(None, description="How far it may fall behind before that is an alarm.")
+    lag: Duration | None = Field(
+        None, description="How far it may fall behind before that is an alarm; else the RPO that is promised."
+    )
 
 
 class Verifying(Short):
@@ -122,6 +127,9 @@ class Defaults(Section):
     verify: Annotated[tuple[Verifying, ...], OneOrMany] = Field((), description="When copies are read back.")
     drill: Annotated[tuple[Drilling, ...], OneOrMany] = Field((), description="When a restore is rehearsed.")
     deadline: Duration | None = Field(None, description="How long a backup may take.")
+    rule: CopyRule | None = Field(
+        None, description="Copies that must be there: “3-2-1-1-0”; a plan that has fewer is a mistake."
+    )
 
 
 class Price(Section):
@@ -151,6 +159,9 @@ class Kept(Named):
         None, description="Object lock: nobody may delete anything younger than this."
     )
     price: Price | None = Field(None, description="The provider's prices.")
+    bandwidth: Bandwidth | None = Field(
+        None, description="At most so much a second, each way: “20 MB/s”, “100 Mbit/s”."
+    )
     verify: Annotated[tuple[Verifying, ...], OneOrMany] = Field(
         (), description="When all that lies here is read."
     )
@@ -167,6 +178,22 @@ class Kept(Named):
     def is_offsite(self) -> bool:
         """A local path is on site and an address is not, unless the plan says otherwise."""
         return self.offsite if self.offsite is not None else ":" in self.url.split("/", 1)[0]
+
+    @property
+    def medium(self) -> str:
+        """As the plan says, or guessed: a disk here, a share that must be mounted, somebody's cloud, a server."""
+        if self.media:
+            return self.media
+        scheme = self.url.split("/", 1)[0].rpartition(":")[0].partition(":")[0]
+        if scheme in ("", "file"):
+            return "nas" if getattr(self.options, "mounted", False) else IN_USE
+        return "cloud" if scheme in ("s3", "gs", "az") else "server"
+
+    @property
+    def lies(self) -> Lies:
+        """As the rule of copies sees it."""
+        kind = "vault" if isinstance(self, Vault) else "archive"
+        return Lies(f"{kind}.{self.name}", self.medium, self.is_offsite, self.immutable)
 
     @property
     def immutable(self) -> bool:
@@ -247,6 +274,9 @@ class Service(Named):
     drill: Annotated[tuple[Drilling, ...], OneOrMany] = Field((), description="When a restore is rehearsed.")
     checks: tuple[Check, ...] = Field((), description="What must hold after a restore.")
     deadline: Duration | None = Field(None, description="How long a backup may take.")
+    rule: CopyRule | None = Field(
+        None, description="Copies that must be there: “3-2-1-1-0”; a plan that has fewer is a mistake."
+    )
     hooks: Hooks = Field(default_factory=Hooks.model_construct, description="What is done before and after.")
     after: Names = Field((), description="Services that come back before this one.")
     tags: Names = Field((), description="Marks on its restore points.")

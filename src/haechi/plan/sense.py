@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from haechi import legs
 from haechi.i18n import N_, _
 from haechi.plan.masking import literals
 from haechi.plan.mistakes import Found
@@ -19,6 +20,8 @@ def check(plan: Plan, found: Found) -> None:
         _promise(plan, service, key, found)
         _retention(plan, service, key, found)
         _copies(plan, service, key, found)
+    for name, kept in plan.kept.items():
+        _kept(kept, (*name.split(".", 1),), found)
     _together(plan, found)
     _alike(plan, found)
     _in_plain_sight(plan, found)
@@ -99,24 +102,71 @@ def _locked(kept: Kept, destination: str, within: timedelta | None, key: Key, fo
         )
 
 
-def _copies(plan: Plan, service: Service, key: Key, found: Found) -> None:
-    """The rule 3-2-1-1-0: three copies, two media, one off-site, one immutable, no errors in the last drill."""
-    there = {name: plan.kept[name] for name in service.everywhere if name in plan.kept}
-    if not there:
-        return
-    lacking = []
-    if len(there) + 1 < 3:
-        lacking.append(_("{count} of 3 copies").format(count=len(there) + 1))
-    if not any(kept.is_offsite for kept in there.values()):
-        lacking.append(_("none of them off-site"))
-    if not any(kept.immutable for kept in there.values()):
-        lacking.append(_("none of them locked or append-only"))
-    if not service.drill:
-        lacking.append(_("no drill"))
-    if lacking:
-        found.advise(
-            "3-2-1-1-0", key, _("By the rule 3-2-1-1-0 there lack: {list}.").format(list=", ".join(lacking))
+_SLOW = ("GLACIER", "DEEP_ARCHIVE", "ARCHIVE")  # storage classes from which nothing can be read at once
+_MOUNTS = ("/mnt/", "/media/", "/Volumes/")
+
+
+def _kept(kept: Kept, key: Key, found: Found) -> None:
+    """What a storage is told, and whether that can go well."""
+    written = found.lines_of(key)
+    if "bandwidth" in written and written & {"upload_limit", "download_limit"}:
+        found.mistake(
+            "twice",
+            (*key, "bandwidth"),
+            _("this says at once what upload_limit and download_limit say one by one."),
+            expected=_("one or the other"),
         )
+    slow = getattr(kept.options, "storage_class", None)
+    if slow and slow.upper() in _SLOW:
+        found.mistake(
+            "wrong-value",
+            (*key, "storage_class"),
+            _(
+                "nothing in “{name}” can be read at once: no copy there could be verified, drilled or deduplicated."
+            ).format(name=slow),
+            names=("STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"),
+            word=slow,
+        )
+    if kept.url.startswith(_MOUNTS) and "mounted" not in written:
+        found.advise(
+            "mounted",
+            (*key, "url"),
+            _(
+                "This looks like something that is mounted: `mounted = true` refuses to fill the disk below it."
+            ),
+        )
+    if kept.lock and not kept.url.startswith("s3:"):
+        found.advise(
+            "lock",
+            (*key, "lock"),
+            _("Only buckets of S3 and its like can be asked whether they lock; here it is taken on trust."),
+        )
+
+
+def _copies(plan: Plan, service: Service, key: Key, found: Found) -> None:
+    """The rule 3-2-1-1-0 is worth a thought where the plan does not ask for it, and a mistake where it does."""
+    lies = [plan.kept[name].lies for name in dict.fromkeys(service.everywhere) if name in plan.kept]
+    if not lies:
+        return
+    rule = service.rule or legs.USUAL
+    lacking = legs.missing(legs.legs(rule, lies, True if service.drill else None))
+    if not lacking:
+        return
+    listed = ", ".join(leg.found for leg in lacking)
+    mends = " ".join(leg.mend for leg in lacking)
+    if service.rule is None:
+        said = _("By the rule {rule} there lack: {list}.").format(rule=rule, list=listed)
+        found.advise(str(rule), key, f"{said} {mends}")
+        return
+    where = (*key, "rule") if "rule" in found.lines_of(key) else ("defaults", "rule")
+    found.mistake(
+        "copies",
+        where,
+        _("“{service}” does not keep the rule {rule}: {list}.").format(
+            service=service.name, rule=rule, list=listed
+        ),
+        expected=mends,
+    )
 
 
 def _together(plan: Plan, found: Found) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from haechi import clock
 from haechi.credentials import Secret
 from haechi.errors import StoreUnavailable
 from haechi.events import SILENT
@@ -19,11 +21,12 @@ from haechi.operations.later import Later
 from haechi.operations.protect import protect
 from haechi.operations.service import Onward, Service
 from haechi.places.local import LocalPlace
+from haechi.schedule import Window
 from haechi.sources._base import Wanted
 from haechi.sources.files import Files, Options
 from haechi.stores._open import open_store
 from haechi.vault.repository import Vault
-from tests.unit.operations.ground import Ground, lay
+from tests.unit.operations.ground import SEOUL, Ground, lay
 from tests.unit.sources.ground import install
 
 
@@ -171,9 +174,89 @@ def test_the_first_copy_goes_when_the_new_one_has_been_read(
     done = protect(service, ground.desk, SILENT)
     assert not done.failed
     assert len(far.points()) == 2
-    assert len(ground.vault.points()) == 1, "the one whose new copy was not read back stays"
+    assert not ground.vault.points(), "what was left behind has been read back by now, and has gone too"
+    assert [copy.where for copy in done.point.copies] == ["vault.offsite"]
     states = [row.state for row in listing.list_points([service], ground.desk, SILENT)]
-    assert states[-1] == "verified"
+    assert states == ["verified", "verified"]
+
+
+def test_the_first_copy_stays_until_everybody_has_theirs(ground: Ground) -> None:
+    """As in: up to two providers, then remove the file here; one of the two is away."""
+    far, away = offsite(ground.root), True
+
+    def build() -> Any:
+        if away:
+            raise StoreUnavailable("the line is down")
+        return ground.archive
+
+    onward = (Onward(far, move=True), Onward(Later("archive.nas", build)))
+    service = replace(ground.service(ground.vault), onward=onward)
+    assert list(protect(service, ground.desk, SILENT).failed) == ["archive.nas"]
+    assert len(far.points()) == 1
+    assert len(ground.vault.points()) == 1, "nothing could be copied from it any more"
+    away = False
+    done = protect(service, ground.desk, SILENT)
+    assert not done.failed
+    assert (len(far.points()), len(ground.archive.points("papers")), ground.vault.points()) == (2, 2, [])
+
+
+def test_what_is_held_is_not_moved_away(ground: Ground) -> None:
+    far = offsite(ground.root)
+    service = replace(ground.service(ground.vault), onward=(Onward(far, by_itself=False, move=True),))
+    protect(service, ground.desk, SILENT)
+    (point,) = ground.vault.points()
+    ground.vault.hold(point, True)
+    replicate.execute(service, replicate.plan(service).missing, ground.desk, SILENT)
+    assert len(far.points()) == len(ground.vault.points()) == 1
+    assert replicate.plan(service).missing == [], "and is not looked at again and again"
+
+
+def test_a_destination_of_backups_that_was_away_gets_its_copy_from_another_one(ground: Ground) -> None:
+    far, away = offsite(ground.root), True
+
+    def build() -> Any:
+        if away:
+            raise StoreUnavailable("the line is down")
+        return far
+
+    service = ground.service(ground.vault, Later("vault.offsite", build))
+    done = protect(service, ground.desk, SILENT)
+    assert list(done.failed) == ["vault.offsite"]
+    assert [copy.where for copy in done.point.copies] == ["vault.main"]
+    (run,) = ground.desk.journal.runs(operation="backup")
+    assert run.outcome == "partial"
+    away = False
+    done = protect(service, ground.desk, SILENT)
+    assert (done.failed, done.copied) == ({}, 1)
+    assert [p.id for p in far.points()] == [p.id for p in ground.vault.points()]
+    assert ground.source.captures == 2, "the service was asked for its own two points alone"
+    for point in far.points():
+        far.verify(point, "all", SILENT)
+
+
+def test_outside_its_hours_a_copy_waits_and_is_no_failure(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = offsite(ground.root)
+    service = copying(ground, Onward(far, hours=Window.parse("22:00-06:00")))
+    at(monkeypatch, 12)
+    done = protect(service, ground.desk, SILENT)
+    assert (done.failed, done.copied, len(far.points())) == ({}, 0, 0)
+    assert list(replicate.plan(service).waiting) == ["vault.offsite"]
+    assert len(replicate.plan(service, at_any_hour=True).missing) == 1
+    at(monkeypatch, 23)
+    planned = replicate.plan(service)
+    at(monkeypatch, 7)  # others took so long that its turn came too late
+    assert replicate.execute(service, planned.missing, ground.desk, SILENT) == []
+    at(monkeypatch, 23)
+    assert protect(service, ground.desk, SILENT).copied == 2
+
+
+def at(monkeypatch: pytest.MonkeyPatch, hour: int) -> None:
+    """It is this hour in the plan's zone, tomorrow."""
+    moment = clock.now().astimezone(SEOUL) + timedelta(days=1)
+    moment = moment.replace(hour=hour, minute=30)
+    monkeypatch.setattr("haechi.operations.replicate.clock.now", lambda: moment.astimezone(UTC))
 
 
 def test_a_hold_goes_along(ground: Ground) -> None:

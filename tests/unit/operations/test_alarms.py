@@ -68,7 +68,7 @@ def events(found: list[Alarm]) -> list[str]:
 
 def test_nothing_is_wrong_when_all_is_done(ground: Ground, time: Clock) -> None:
     back_up(ground.service(ground.vault), ground.desk, SILENT)
-    expected = Expected(backup=[parse("every 6h")], verify=[parse("every 12h")], drill=[parse("every 12h")])
+    expected = Expected(backup=[parse("every 6h")], verify=[(parse("every 12h"), "")], drill=[parse("every 12h")])
     assert raised(ground, expected) == []
     time.forward(hours=6)
     assert raised(ground, expected) == [], "a backup may take a while"
@@ -89,7 +89,7 @@ def test_silence_is_an_alarm(ground: Ground, time: Clock) -> None:
 
 def test_a_drill_or_verification_that_stopped(ground: Ground, time: Clock) -> None:
     done = back_up(ground.service(ground.vault), ground.desk, SILENT)
-    expected = Expected(verify=[parse("daily 02:00")], drill=[parse("sunday 05:00")])
+    expected = Expected(verify=[(parse("daily 02:00"), "")], drill=[parse("sunday 05:00")])
     time.forward(days=9)
     assert events(raised(ground, expected)) == ["overdue", "overdue"]
     proof = Proof(done.point.id, "vault.main", ProofState.RESTORED, clock.now(), "restore", 3.0)

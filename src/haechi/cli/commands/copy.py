@@ -23,6 +23,9 @@ def command(
     to: Annotated[
         list[str] | None, Option("--to", metavar="WHERE", help=N_("Only to this vault or archive."))
     ] = None,
+    now: Annotated[
+        bool, Option("--now", help=N_("Also outside of the hours that the plan gives it."))
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     from haechi.cli.render import copies
@@ -30,8 +33,8 @@ def command(
     from haechi.operations import replicate
 
     view, home = at_home()
-    chosen = [service for service in home.services(services) if service.onward]
-    known = {onward.destination.name for service in chosen for onward in service.onward}
+    chosen = [s for s in home.services(services) if s.onward or len(s.destinations) > 1]
+    known = {where.name for service in chosen for where in service.everywhere}
     if unknown := set(to or ()) - known:
         raise UsageMistake(
             _("Nothing is copied to {names}.").format(names=", ".join(sorted(unknown))),
@@ -40,11 +43,16 @@ def command(
     away: dict[str, HaechiError] = {}
     done: list[replicate.Copied] = []
     with view.progress() as reporter:
-        planned = {service.name: replicate.plan(service, to=to or ()) for service in chosen}
+        planned = {s.name: replicate.plan(s, to=to or (), at_any_hour=now) for s in chosen}
         for service in chosen:
             away |= planned[service.name].away
             if not dry_run:
-                done += replicate.execute(service, planned[service.name].missing, home.desk, reporter)
+                missing = planned[service.name].missing
+                done += replicate.execute(service, missing, home.desk, reporter, at_any_hour=now)
+    for where, hours in {w: h for plan in planned.values() for w, h in plan.waiting.items()}.items():
+        view.warn(
+            _("{where} waits for its hours ({hours}); --now does not.").format(where=where, hours=hours)
+        )
     if dry_run:
         missing = [one for plan in planned.values() for one in plan.missing]
         view.answer(copies.plan_as_data(missing), text=lambda: copies.plan(missing, home.zone))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Exit, Option
 
@@ -10,12 +10,20 @@ from haechi.cli.home import at_home
 from haechi.cli.options import Services
 from haechi.i18n import N_, _
 
+if TYPE_CHECKING:
+    from haechi.app import Home
+    from haechi.cli.screen import Screen
+
 GROUP = "look"
 SUMMARY = N_("What each service promises, what holds now, and what is proven")
 
 
 def command(
     services: Services = None,
+    copies: Annotated[
+        bool,
+        Option("--copies", help=N_("Each copy by itself, the rule 3-2-1-1-0, and what it costs a month.")),
+    ] = False,
     nagios: Annotated[
         bool, Option("--nagios", help=N_("One line and a status as Nagios and Icinga read them: 0, 1, 2."))
     ] = False,
@@ -25,6 +33,9 @@ def command(
     from haechi.operations import status
 
     view, home = at_home()
+    if copies:
+        _copies(view, home, services)
+        return
     with view.progress() as reporter:
         standings = status.standings(home.services(services), home.desk, reporter)
     if nagios:
@@ -37,3 +48,13 @@ def command(
             _("A promise does not hold: {names}.").format(names=", ".join(broken)),
             hint=_("Take a restore point now with: haechi backup {names}").format(names=" ".join(broken)),
         )
+
+
+def _copies(view: Screen, home: Home, services: list[str] | None) -> None:
+    from haechi.cli.render import spreads as shown
+    from haechi.operations import copies
+
+    with view.progress() as reporter:
+        found = copies.spreads(home.services(services), home.desk, reporter)
+    costs = home.costs
+    view.answer(shown.as_data(found, costs), text=lambda: shown.text(found, costs, home.zone))

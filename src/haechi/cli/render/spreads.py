@@ -1,0 +1,112 @@
+"""Where the copies of each service lie, how they are, which leg of the rule is missing, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import tzinfo
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from haechi.cli.render import amounts
+from haechi.cli.render.points import state
+from haechi.cli.render.terminal import table
+from haechi.i18n import _
+from haechi.operations.copies import CopyStanding, Spread
+from haechi.operations.costs import Cost
+
+
+def text(found: Sequence[Spread], costs: Sequence[Cost], zone: tzinfo | None) -> RenderableType:
+    """One line a copy; below, what the rule still wants; last, the bill."""
+    made = table(
+        *(
+            _("service"),
+            _("copy"),
+            _("points"),
+            _("newest"),
+            _("behind"),
+            _("state"),
+            _("read"),
+            _("restored"),
+        ),
+        right=(2, 4),
+    )
+    below: list[RenderableType] = []
+    for spread in found:
+        for copy in spread.copies:
+            _line(made, spread.service, copy, zone)
+        if not spread.missing:
+            said = _("{service}: the rule {rule} holds").format(service=spread.service, rule=spread.rule)
+            below.append(Text(said, style="green"))
+        for leg in spread.missing:
+            said = _("{service}: by the rule {rule}: {found}").format(
+                service=spread.service, rule=spread.rule, found=leg.found
+            )
+            below += [Text(said, style="yellow"), Text(f"  → {leg.mend}", style="dim")]
+    if not made.row_count:
+        return _("The plan has no services yet.")
+    below += [Text(cost_line(cost)) for cost in costs]
+    return Group(made, *below)
+
+
+def cost_line(cost: Cost) -> str:
+    """`vault.offsite: about 3.20 USD a month (120 GB stored, 4.1 GB sent, 0 B fetched)`."""
+    return _(
+        "{where}: about {amount} {currency} a month ({stored} stored, {sent} sent, {fetched} fetched in 30 days)"
+    ).format(
+        where=cost.where,
+        amount=f"{cost.amount:.2f}",
+        currency=cost.currency,
+        stored=amounts.size(cost.stored),
+        sent=amounts.size(cost.sent),
+        fetched=amounts.size(cost.fetched),
+    )
+
+
+def as_data(found: Sequence[Spread], costs: Sequence[Cost]) -> dict[str, object]:
+    """For machines."""
+    return {
+        "services": [
+            {
+                "service": spread.service,
+                "rule": str(spread.rule),
+                "rule_holds": not spread.missing,
+                "legs": spread.legs,
+                "copies": [
+                    {
+                        "where": copy.where,
+                        "points": copy.points,
+                        "size": copy.size,
+                        "newest": copy.newest.id if copy.newest else None,
+                        "newest_time": copy.newest.time if copy.newest else None,
+                        "behind": copy.behind,
+                        "state": copy.state,
+                        "verified_at": copy.verified_at,
+                        "restored_at": copy.restored_at,
+                        "error": copy.problem.as_dict() if copy.problem else None,
+                    }
+                    for copy in spread.copies
+                ],
+            }
+            for spread in found
+        ],
+        "costs": list(costs),
+    }
+
+
+def _line(made: Table, service: str, copy: CopyStanding, zone: tzinfo | None) -> None:
+    if copy.problem:
+        made.add_row(service, copy.where, "", "", "", Text(_("away"), style="bold red"), "", "")
+        made.add_row("", "", "", "", "", Text(copy.problem.message, style="red"), "", "")
+        return
+    made.add_row(
+        service,
+        copy.where,
+        str(copy.points),
+        amounts.moment(copy.newest.time, zone) if copy.newest else _("none yet"),
+        amounts.duration(copy.behind) if copy.behind else "-",
+        state(copy.state) if copy.state else Text(_("none yet"), style="red"),
+        amounts.moment(copy.verified_at, zone) if copy.verified_at else Text(_("never"), style="yellow"),
+        amounts.moment(copy.restored_at, zone) if copy.restored_at else Text(_("never"), style="yellow"),
+    )
