@@ -72,7 +72,8 @@ def test_every_key_comes_back_with_all_that_belongs_to_it(ground: Ground, copy: 
     assert point.facts["objects"] == len(AWKWARD) + 1
     assert point.facts["prefixes"]["a/"]["objects"] == 3
     brought = ground.back(copy)
-    assert brought.restored.equal and len(brought.restored.comparisons) == 3
+    assert brought.restored.equal
+    assert len(brought.restored.comparisons) >= 4
     assert ground.there.state == ground.here.state
 
 

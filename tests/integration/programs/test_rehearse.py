@@ -68,7 +68,7 @@ def test_a_database_file(tmp_path: Path, place: Path, copy: str) -> None:
     assert done.passed
     assert done.copy == copy
     assert done.rehearsed is not None
-    assert len(done.rehearsed.restored.comparisons) == 5
+    assert len(done.rehearsed.restored.comparisons) == 8
     assert 0 < done.rehearsed.seconds <= done.seconds
     assert file.read_bytes() == before
     assert states(it)[-1] is ProofState.RESTORED
@@ -128,7 +128,7 @@ def test_what_differs_is_found_and_named(tmp_path: Path, place: Path) -> None:
     it.vault.open_part = lambda _point, part: open_part(newest, part)  # type: ignore[method-assign]
     done = rehearsed(it, place)
     assert not done.passed
-    assert [c.what for c in done.differences] == ["shop.db: rows"]
+    assert [c.what for c in done.differences] == ["shop.db: rows", "shop.db: sha256"]
     assert states(it)[-1] is ProofState.FAILED
     assert it.desk.journal.runs(operation="drill")[0].outcome == "failure"
 

@@ -65,7 +65,7 @@ def test_it_comes_back_beside_and_takes_its_place(tmp_path: Path, mode: str) -> 
     for copy in COPIES:
         brought = it.restore(copy)
         assert brought.restored.equal
-        assert len(brought.restored.comparisons) == 5
+        assert len(brought.restored.comparisons) == 8
     assert count(shop) == 0
     exchange.swap(it.service, it.desk, SILENT)
     assert count(shop) == 500

@@ -9,9 +9,11 @@ from typing import Any
 
 from haechi.events import Reporter
 from haechi.i18n import _, plural
+from haechi.sources import _roster
 from haechi.sources._base import Comparison
 from haechi.sources._bucket.listing import Listing, Record
 from haechi.sources._bucket.reading import Touched
+from haechi.sources._roster import Roster
 
 NAMED = 1000  # keys that the facts can bear
 _SHOWN = 10  # in a warning
@@ -26,12 +28,17 @@ class Counts:
     objects: int = 0
     size: int = 0
     prefixes: dict[str, list[int]] = field(default_factory=dict)
+    etags: bool = True  # every object has one
+    names: Roster = field(default_factory=Roster, repr=False)
     _listing: Any = field(default_factory=hashlib.sha256, repr=False)
     _contents: Any = field(default_factory=hashlib.sha256, repr=False)
 
     def take(self, record: Record) -> None:
         self.objects += 1
         self.size += record.size
+        self.etags = self.etags and bool(record.etag)
+        key = record.key.encode("utf-8", "surrogateescape")
+        self.names.take(key, b"%d" % record.size, record.size)
         first, slash, _rest = record.key.partition("/")
         prefix = first + slash if slash else ""
         if prefix not in self.prefixes and len(self.prefixes) >= _PREFIXES:
@@ -39,7 +46,7 @@ class Counts:
         counted = self.prefixes.setdefault(prefix, [0, 0])
         counted[0] += 1
         counted[1] += record.size
-        line = f"{record.size} {record.key}\0".encode("utf-8", "surrogateescape")
+        line = b"%d %s\0" % (record.size, key)
         self._listing.update(line)
         self._contents.update(line + record.etag.encode())
 
@@ -51,11 +58,15 @@ class Counts:
             "prefixes": {_shown(p): {"objects": n, "size": s} for p, (n, s) in self.prefixes.items()},
             "listing": self._listing.hexdigest(),
             "contents": self._contents.hexdigest(),
+            "etags": self.etags,
+            **self.names.facts,
         }
 
 
-def counted(records: Iterable[Record], without: Touched | set[str]) -> dict[str, Any]:
-    counts = Counts()
+def counted(
+    records: Iterable[Record], without: Touched | set[str], names: Roster | None = None
+) -> dict[str, Any]:
+    counts = Counts(names=names or Roster())
     for record in records:
         if record.key not in without:
             counts.take(record)
@@ -78,8 +89,14 @@ def facts(now: Listing, old: Listing | None, touched: Touched) -> dict[str, Any]
     return {**found, **names}
 
 
-def comparisons(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[Comparison]:
-    return [Comparison(key, expected[key], found[key]) for key in _COMPARED if key in expected]
+def comparisons(
+    expected: Mapping[str, Any], found: Mapping[str, Any], coming: Mapping[str, Any]
+) -> list[Comparison]:
+    """`found` is what is there now, `coming` what the copy says of itself: a disk gives no etags."""
+    made = [Comparison(key, expected[key], found[key]) for key in _COMPARED if key in expected]
+    if expected.get("etags"):
+        made.append(Comparison("contents", expected["contents"], coming["contents"]))
+    return made + _roster.comparisons(_("objects"), expected, found)
 
 
 def not_compared(facts: Mapping[str, Any]) -> set[str]:

@@ -19,9 +19,11 @@ from haechi.errors import AlreadyThere, NotThere, UsageMistake
 from haechi.events import Reporter
 from haechi.i18n import _, plural
 from haechi.model import RestorePoint
+from haechi.sources import _roster
 from haechi.sources._ahead import ahead
 from haechi.sources._base import Comparison, Foretold, Kept, PartReader, Restored, Wanted
 from haechi.sources._bucket import counting, keys
+from haechi.sources._bucket.etags import Etags
 from haechi.sources._bucket.interface import Bucket
 from haechi.sources._bucket.listing import Listing, Record, compared, microseconds, record_of
 from haechi.sources._bucket.uploading import Upload, Uploads
@@ -59,6 +61,7 @@ class Restore:
         self._over = over or wanted.in_place
         self._delete = delete
         self._at_once = at_once
+        self._etags = Etags()
         self._open = ExitStack()
         self._coming = self._open.enter_context(Listing())
         self._there = self._open.enter_context(Listing())
@@ -227,7 +230,10 @@ class Restore:
         """The present objects, or before them their old versions in the order of their age."""
         replay = part == VERSIONS
         total = self._coming.size if not replay else None
-        with self._reporter.step(part, total) as step, Uploads(self._bucket, self._at_once, step) as uploads:
+        with (
+            self._reporter.step(part, total) as step,
+            Uploads(self._bucket, self._at_once, step, self._etags) as uploads,
+        ):
             number = 0
             for source in (VERSIONS,) if replay else self._sources:
                 whole = self._parts.get(source)
@@ -246,16 +252,19 @@ class Restore:
         facts = self._point.facts
         whole = not self._wanted.only and self._time is None and "listing" in facts
         without = counting.not_compared(facts)
-        expected: Mapping[str, Any] = facts if whole else counting.counted(self._coming, without)
+        coming = counting.counted(self._coming, without)
+        expected: Mapping[str, Any] = facts if whole else coming
         with self._reporter.step(_("counting what came back"), unit=_("objects")) as step, Listing() as now:
             for found in self._bucket.list():
                 now.add(record_of(found))
                 step.advance(1)
             now.seal()
             found_again = counting.counted(
-                (there for coming, there in compared(self._coming, now) if coming and there), without
+                (there for coming, there in compared(self._coming, now) if coming and there),
+                without,
+                _roster.looking(expected),
             )
-        return counting.comparisons(expected, found_again)
+        return counting.comparisons(expected, found_again, coming) + self._etags.comparisons()
 
     # -- what is to go ---------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from haechi.errors import (
     StoreUnavailable,
 )
 from haechi.i18n import _
+from haechi.sources._bucket.etags import OPAQUE
 from haechi.sources._bucket.interface import Got, Listed
 from haechi.stores._http import Answer, Client, range_of
 from haechi.stores._s3_signing import EMPTY, Signer, path_of, query_of
@@ -38,6 +39,7 @@ HEADERS = (
     "x-amz-website-redirect-location",
 )
 _META = "x-amz-meta-"
+_SEALED = "x-amz-server-side-encryption"
 _PART = 32 << 20
 _MOST_PARTS = 9000
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -295,6 +297,8 @@ def _got(answer: Answer) -> Got:
     metadata = {n.removeprefix(_META): _text(v) for n, v in headers.items() if n.startswith(_META)}
     if metadata:
         attributes["metadata"] = json.dumps(metadata, sort_keys=True, ensure_ascii=False)
+    if headers.get(_SEALED, "").startswith("aws:kms") or f"{_SEALED}-customer-algorithm" in headers:
+        attributes[OPAQUE] = "true"
     size = headers.get("content-range", "").rpartition("/")[2]
     version = headers.get("x-amz-version-id", "")
     return Got(

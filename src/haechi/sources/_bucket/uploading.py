@@ -15,6 +15,8 @@ from haechi.errors import Damaged, NotVerified
 from haechi.events import Step
 from haechi.i18n import _
 from haechi.sources._base import Kept
+from haechi.sources._bucket import etags
+from haechi.sources._bucket.etags import Etags
 from haechi.sources._bucket.interface import PIECE, Bucket
 
 _WHOLE = 2 * PIECE  # what is larger goes up in parts
@@ -31,8 +33,9 @@ class Upload:
 class Uploads:
     """Leaving the block waits for all of them, and raises what the first has failed of."""
 
-    def __init__(self, bucket: Bucket, at_once: int, step: Step):
+    def __init__(self, bucket: Bucket, at_once: int, step: Step, judge: Etags):
         self._bucket = bucket
+        self._etags = judge
         self._at_once = at_once
         self._step = step
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="upload")
@@ -92,18 +95,23 @@ class Uploads:
             self._small_one(upload, data)
 
     def _small_one(self, upload: Upload, data: bytes) -> None:
+        if (told := etags.begin(upload.kept)) is not None:
+            told.update(data)
+            self._etags.judge(upload.key, upload.kept, told)
         if not self._bucket.put(upload.key, data, upload.kept.attributes):
             self._read_back(upload, hashlib.sha256(data).digest())
         self._step.advance(len(data))
 
     def _large_one(self, upload: Upload) -> None:
-        digest = hashlib.sha256()
+        digest, told = hashlib.sha256(), etags.begin(upload.kept)
 
         def pieces(stream: BinaryIO) -> Iterator[bytes]:
             left = upload.kept.size
             while left and (piece := stream.read(min(PIECE, left))):
                 left -= len(piece)
                 digest.update(piece)
+                if told is not None:
+                    told.update(piece)
                 self._step.advance(len(piece))
                 yield piece
             if left:
@@ -112,6 +120,7 @@ class Uploads:
         with closing(upload.kept.open()) as stream:
             size, attributes = upload.kept.size, upload.kept.attributes
             sure = self._bucket.put_pieces(upload.key, pieces(stream), size, attributes)
+        self._etags.judge(upload.key, upload.kept, told)
         if not sure:
             self._read_back(upload, digest.digest())
 

@@ -19,9 +19,9 @@ from typing import IO, Any, Self
 from haechi.errors import AccessRefused, NotThere, SourceChanged
 from haechi.fileio import explain
 from haechi.i18n import _
+from haechi.sources import _roster
 from haechi.sources._base import Comparison, Tree
-from haechi.sources._files import roster
-from haechi.sources._files.roster import Roster
+from haechi.sources._roster import Roster
 
 Excluded = Callable[[Path], bool]
 _NAMED = 1000  # changed paths that the facts can bear
@@ -252,10 +252,10 @@ def comparisons(
     """What came back, held against what was counted. `without` names figures that could not be the same."""
     if "listing" not in facts:
         return []
-    found = counted(came_back, facts.get("changed", ()), roster.looking(facts))
+    found = counted(came_back, facts.get("changed", ()), _roster.looking(facts))
     keys = [key for key in found if key in facts and key not in _NOT_FIGURES and key not in without]
     figures = [Comparison(f"{root}: {key}", facts[key], found[key]) for key in keys]
-    return figures + roster.comparisons(root, facts, found)
+    return figures + _roster.comparisons(root, facts, found)
 
 
 def counted(root: Path, without: Collection[str] = (), names: Roster | None = None) -> dict[str, Any]:

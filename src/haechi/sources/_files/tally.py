@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import IO, Any, BinaryIO
 
+from haechi.sources import _roster
 from haechi.sources._base import Comparison
-from haechi.sources._files import roster
-from haechi.sources._files.roster import Roster
 from haechi.sources._files.tarball import ENDING, GLOBAL, Member, Members, padding
+from haechi.sources._roster import Roster
 
 _MODULUS = 1 << 256
 
@@ -137,7 +137,7 @@ def comparisons(
         for key in found
         if key in expected and key not in without and key not in ("each", "below")
     ]
-    return figures + roster.comparisons(root, expected, found)
+    return figures + _roster.comparisons(root, expected, found)
 
 
 def _add(total: int, digest: Any) -> int:

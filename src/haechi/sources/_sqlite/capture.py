@@ -57,6 +57,7 @@ def copies(files: Sequence[Path], staging: Path | None, reporter: Reporter) -> I
                     hint=_("Its last good state is in the restore points before; nothing was saved now."),
                 )
             facts |= {"path": str(file), "journal_mode": mode, **_ownership(file)}
+            facts["sha256"] = database.digest(copy)
             made.append(Copied(names[file], copy, facts))
         yield made
 

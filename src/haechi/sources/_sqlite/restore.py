@@ -19,7 +19,7 @@ from haechi.sources._base import Comparison, PartReader, Restored, Wanted
 from haechi.sources._newfile import new_file, refuse_old
 from haechi.sources._sqlite import database
 
-_COMPARED = ("pages", "page_size", "user_version", "integrity", "rows")
+_COMPARED = ("pages", "page_size", "user_version", "integrity", "encoding", "rows", "made", "sha256")
 
 
 def restore(
@@ -31,6 +31,8 @@ def restore(
 ) -> Restored:
     coming: dict[str, Path] = {}
     compared: list[Comparison] = []
+    if not wanted.only and (lost := sorted(known.keys() - parts.keys())):
+        compared.append(Comparison(_("missing"), [], lost))
     with ExitStack() as undo:
         for name in _chosen(parts, known, wanted):
             facts = known[name]
@@ -40,7 +42,8 @@ def restore(
             _beside.sweep([final])
             path = _bring(parts[name], final, facts, undo, reporter)
             coming[name] = path
-            found = database.facts(path)
+            digest = database.digest(path)
+            found = {**database.facts(path), "sha256": digest}
             compared += [
                 Comparison(f"{name}: {key}", facts[key], found[key]) for key in _COMPARED if key in facts
             ]

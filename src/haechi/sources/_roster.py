@@ -1,4 +1,4 @@
-"""What lies in a tree by name, as long as it is little: a digest says that something is wrong, a name says what.
+"""What lies in a tree or a bucket by name, while it is little: a digest says that something is wrong, a name what.
 
 Of few things each is named with its state. Of many, what lies directly below the root is, with how many things and
 bytes there are in it.
