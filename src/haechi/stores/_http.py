@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import ssl
 import threading
@@ -17,6 +16,7 @@ from haechi.credentials import Secret
 from haechi.errors import StoreUnavailable
 from haechi.i18n import _
 from haechi.stores._base import Buffer
+from haechi.stores._wire import Wire, WireError
 
 Body = Buffer | Iterable[Buffer] | None
 
@@ -68,7 +68,11 @@ class Client:
         parts = urlsplit(base)
         self.root = parts.path.rstrip("/")
         self.shown = str(socket_path or parts.netloc.rpartition("@")[2])
-        self._host, self._port = parts.hostname or "localhost", parts.port
+        self._host = "localhost" if socket_path else parts.netloc.rpartition("@")[2]
+        self._address = (
+            parts.hostname or "localhost",
+            parts.port or (443 if parts.scheme == "https" else 80),
+        )
         self._tls = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
         self._socket_path = socket_path
         self._timeout = timeout
@@ -77,7 +81,7 @@ class Client:
             pair = f"{user}:{password.reveal() if password else ''}".encode()
             self._headers["authorization"] = f"Basic {b64encode(pair).decode()}"
         self._local = threading.local()
-        self._all: list[http.client.HTTPConnection] = []
+        self._all: list[Wire] = []
         self._lock = threading.Lock()
 
     def call(
@@ -92,7 +96,7 @@ class Client:
         elif kept is not None:
             self._drop(kept)
         try:
-            return self._exchange(self._connect(), method, path, body, headers)
+            return self._exchange(self._connected(), method, path, body, headers)
         except _Broken as problem:
             raise StoreUnavailable(
                 _("{server} does not answer: {reason}").format(server=self.shown, reason=problem),
@@ -101,84 +105,63 @@ class Client:
 
     def close(self) -> None:
         with self._lock:
-            for connection in self._all:
-                connection.close()
+            for wire in self._all:
+                wire.close()
             self._all.clear()
 
     def _exchange(
-        self,
-        connection: http.client.HTTPConnection,
-        method: str,
-        path: str,
-        body: Body,
-        headers: Mapping[str, str] | None,
+        self, wire: Wire, method: str, path: str, body: Body, headers: Mapping[str, str] | None
     ) -> Answer:
+        about = {**self._headers, **(headers or {})}
+        pieces = [body] if isinstance(body, bytes | bytearray | memoryview) else body
+        chunked = pieces is not None and not isinstance(pieces, list | tuple)
+        if chunked:
+            about["transfer-encoding"] = "chunked"
+        elif pieces is not None:
+            about["content-length"] = str(sum(len(piece) for piece in pieces))
         try:
             with _breakable():
-                connection.putrequest(method, self.root + path, skip_accept_encoding=True)
-                for name, value in {**self._headers, **(headers or {})}.items():
-                    connection.putheader(name, value)
-            self._send(connection, body)
+                wire.ask(method, self.root + path, about)
+            if pieces is not None:
+                _send(wire, pieces, chunked)
             with _breakable():
-                reply = connection.getresponse()
-                data = reply.read()
+                reply = wire.reply()
         except BaseException:
-            self._drop(connection)  # half an exchange lies in it
+            self._drop(wire)  # half an exchange lies in it
             raise
-        if reply.will_close:
-            self._drop(connection)
-        return Answer(reply.status, {name.lower(): value for name, value in reply.getheaders()}, data)
+        if reply.last:
+            self._drop(wire)
+        return Answer(reply.status, reply.headers, reply.body)
 
-    @staticmethod
-    def _send(connection: http.client.HTTPConnection, body: Body) -> None:
-        if body is None:
-            with _breakable():
-                connection.endheaders()
-            return
-        pieces = [body] if isinstance(body, bytes | bytearray | memoryview) else body
-        chunked = not isinstance(pieces, list | tuple)
+    def _connected(self) -> Wire:
         with _breakable():
-            if chunked:
-                connection.putheader("transfer-encoding", "chunked")
-            else:
-                connection.putheader("content-length", str(sum(len(piece) for piece in pieces)))
-            connection.endheaders()
-        for piece in _cut(pieces):  # what goes wrong while they are made is not the connection's fault
-            try:
-                with _breakable():
-                    if chunked:
-                        connection.send(b"%x\r\n" % len(piece))
-                    connection.send(piece)
-                    if chunked:
-                        connection.send(b"\r\n")
-            except _Broken as problem:
-                if isinstance(problem.__cause__, BrokenPipeError | ConnectionResetError):
-                    return  # it may have refused without hearing us out; its answer says so
-                raise
-        if chunked:
-            with _breakable():
-                connection.send(b"0\r\n\r\n")
-
-    def _connect(self) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection
-        if self._socket_path is not None:
-            connection = _UnixConnection(self._socket_path, self._timeout)
-        elif self._tls is not None:
-            connection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=self._timeout, context=self._tls
-            )
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+            wire = Wire(self._connect(), self._host)
         with self._lock:
-            self._all.append(connection)
-        self._local.connection = connection
-        return connection
+            self._all.append(wire)
+        self._local.connection = wire
+        return wire
 
-    def _drop(self, connection: http.client.HTTPConnection) -> None:
-        connection.close()
+    def _connect(self) -> socket.socket:
+        if self._socket_path is not None:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(self._timeout)
+            try:
+                connection.connect(str(self._socket_path))
+            except OSError:
+                connection.close()
+                raise
+            return connection
+        connection = socket.create_connection(self._address, self._timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return (
+            self._tls.wrap_socket(connection, server_hostname=self._address[0]) if self._tls else connection
+        )
+
+    def _drop(self, wire: Wire) -> None:
+        wire.close()
         self._local.connection = None
         with self._lock, suppress(ValueError):
-            self._all.remove(connection)
+            self._all.remove(wire)
 
 
 class _Broken(Exception):
@@ -189,19 +172,26 @@ class _Broken(Exception):
 def _breakable() -> Iterator[None]:
     try:
         yield
-    except (OSError, http.client.HTTPException) as problem:
+    except (OSError, WireError) as problem:
         raise _Broken(str(problem) or type(problem).__name__) from problem
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float):
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+def _send(wire: Wire, pieces: Iterable[Buffer], chunked: bool) -> None:
+    for piece in _cut(pieces):  # what goes wrong while they are made is not the connection's fault
+        try:
+            with _breakable():
+                if chunked:
+                    wire.send(b"%x\r\n" % len(piece))
+                wire.send(piece)
+                if chunked:
+                    wire.send(b"\r\n")
+        except _Broken as problem:
+            if isinstance(problem.__cause__, BrokenPipeError | ConnectionResetError):
+                return  # it may have refused without hearing us out; its answer says so
+            raise
+    if chunked:
+        with _breakable():
+            wire.send(b"0\r\n\r\n")
 
 
 def _cut(pieces: Iterable[Buffer]) -> Iterable[memoryview]:
