@@ -22,6 +22,8 @@ pytest_plugins = [
     "tests.servers.docker",
     "tests.servers.ssh",
     "tests.servers.seaweedfs",
+    "tests.servers.gcs",
+    "tests.servers.azure",
 ]
 
 

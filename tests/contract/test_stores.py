@@ -12,6 +12,8 @@ from haechi.stores._base import Store
 from haechi.stores._open import open_store
 from haechi.testing.memory_store import MemoryStore
 from haechi.testing.store_contract import CASES, Case, NotOffered, Trial
+from tests.servers.azure import Azure
+from tests.servers.gcs import GoogleStorage
 from tests.servers.rclone import serving_restic
 from tests.servers.seaweedfs import SeaweedFS
 
@@ -36,7 +38,7 @@ NOT_OFFERED = {
         "duplicates-stand-alone",
     },
 }
-SERVERS = ("seaweedfs", "rest", "rest-append-only", "rclone", "rclone-alias")
+SERVERS = ("seaweedfs", "google", "azure", "rest", "rest-append-only", "rclone", "rclone-alias", "ssh")
 KINDS = (
     "memory",
     "local",
@@ -71,12 +73,22 @@ def _opened(kind: str, directory: Path, request: pytest.FixtureRequest) -> Itera
     elif kind == "seaweedfs":
         server: SeaweedFS = request.getfixturevalue("seaweedfs")
         yield open_store(f"s3://{server.bucket()}/some/where", server.options)
+    elif kind == "google":
+        google: GoogleStorage = request.getfixturevalue("google")
+        yield open_store(f"gs://{google.bucket()}/some/where", google.options)
+    elif kind == "azure":
+        azure: Azure = request.getfixturevalue("azure")
+        yield open_store(f"az://{azure.container()}/some/where", azure.options)
     elif kind == "rest":
         with serving_restic(directory) as url:
             yield open_store(url)
     elif kind == "rest-append-only":
         with serving_restic(directory, "--append-only") as url:
             yield open_store(url)
+    elif kind == "ssh":
+        server = request.getfixturevalue("sshd")
+        address = f"ssh://127.0.0.1:{server.port}{directory}/vault"
+        yield open_store(address, {"config": str(server.config)})
     elif kind == "rclone":
         yield open_store(f"rclone:disk:{directory}/vault", remote)
     else:

@@ -17,6 +17,8 @@ from haechi.vault import keys, packing, prune
 from haechi.vault.check import check
 from haechi.vault.copy import copy
 from haechi.vault.repository import Vault
+from tests.servers.azure import Azure
+from tests.servers.gcs import GoogleStorage
 from tests.servers.rclone import serving_restic
 from tests.servers.seaweedfs import SeaweedFS
 from tests.vault_ground import backup, changed, contents, some_files
@@ -32,7 +34,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "PACK_SIZE", 20_000)
 
 
-@pytest.fixture(params=["local", "s3", "s3-locked", "rest", "rclone"])
+@pytest.fixture(params=["local", "s3", "s3-locked", "google", "azure", "rest", "rclone"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     with ExitStack() as stack:
         if request.param == "local":
@@ -41,6 +43,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
             server: SeaweedFS = request.getfixturevalue("seaweedfs")
             bucket = server.bucket(lock_days=1 if request.param == "s3-locked" else 0)
             store = open_store(f"s3://{bucket}/deep/vault", server.options)
+        elif request.param == "google":
+            google: GoogleStorage = request.getfixturevalue("google")
+            store = open_store(f"gs://{google.bucket()}/deep/vault", google.options)
+        elif request.param == "azure":
+            azure: Azure = request.getfixturevalue("azure")
+            store = open_store(f"az://{azure.container()}/deep/vault", azure.options)
         elif request.param == "rest":
             store = open_store(stack.enter_context(serving_restic(tmp_path)))
         else:

@@ -46,6 +46,7 @@ _FULL = re.compile(r"InsufficientStorage|QuotaExceeded|StorageFull|no free volum
 _REFUSED = re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch")
 _TRY_AGAIN = (408, 425, 429)
 _PASSING = re.compile(r"RequestTimeout|SlowDown|InternalError|OperationAborted")
+_NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound")
 _RANGE = re.compile(r"\b416\b|InvalidRange|range", re.I)
 
 
@@ -100,6 +101,7 @@ def build(url: str, options: Options) -> Objects:
         part_size=int(options.part_size),
         storage_class=options.storage_class,
         versions=versions,
+        copies_are_done=scheme != "az",
     )
 
 
@@ -115,6 +117,7 @@ class Objects:
         part_size: int = 32 << 20,
         storage_class: str | None = None,
         versions: Callable[[], S3Versions | None] | None = None,
+        copies_are_done: bool = True,
     ):
         self.url = url
         self.versions = versions  # how to look at old versions, where that is known
@@ -123,6 +126,7 @@ class Objects:
         self._part_size = part_size
         self._attributes: Any = {"Storage-Class": storage_class} if storage_class else None
         self._conditional = True
+        self._copies_are_done = copies_are_done
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         import obstore
@@ -220,7 +224,9 @@ class Objects:
     def duplicate(self, key: str, new: str) -> None:
         import obstore
 
-        if self._attributes:  # a copy made there would fall back to the bucket's own class
+        # A copy made there would fall back to the bucket's own class; and Azure may answer before it is done, while
+        # whoever asked for it goes on to remove the original.
+        if self._attributes or not self._copies_are_done:
             self.put(checked(new), ahead(self._pieces(key, self.stat(key).size)), replace=True)
             return
         with self._explained(checked(key)):
@@ -245,7 +251,7 @@ class Objects:
         raise already_there(key, self.url)
 
     def _demand_bucket(self, problem: Exception) -> None:
-        if "NoSuchBucket" in str(problem):
+        if _NO_BUCKET.search(str(problem)):
             raise StoreRefused(
                 _("There is no bucket for {store}.").format(store=self.url),
                 hint=_("Create the bucket first; object lock, if you want it, has to be switched on then."),
@@ -267,6 +273,7 @@ class Objects:
         except Exception as problem:
             if source is not None and source.problem is not None:
                 raise source.problem from None
+            self._demand_bucket(problem)
             raise self._explanation(key, problem) from problem
 
     def _explanation(self, key: str, problem: Exception) -> HaechiError:

@@ -46,9 +46,8 @@ class DriverBucket:
             for page in obstore.list(self._driver, directory or None, chunk_size=1000):
                 for found in page:
                     if found["path"].startswith(prefix):
-                        yield Listed(
-                            found["path"], found["size"], found["last_modified"], found["e_tag"] or ""
-                        )
+                        etag = _quoted(found["e_tag"])
+                        yield Listed(found["path"], found["size"], found["last_modified"], etag)
 
     def list_versions(self, prefix: str = "") -> Iterator[Listed]:
         yield from self.list(prefix)
@@ -69,7 +68,7 @@ class DriverBucket:
 
         options: Any = {}
         if etag:
-            options["if_match"] = etag
+            options["if_match"] = _quoted(etag)
         if length is not None:
             options["range"] = (start, start + length)
         pauses = Pauses(self._retries + 1, self._patience)
@@ -82,7 +81,7 @@ class DriverBucket:
                         data=bytes(found.bytes()),
                         size=meta["size"],
                         time=meta["last_modified"],
-                        etag=meta["e_tag"] or "",
+                        etag=_quoted(meta["e_tag"]),
                         attributes=_attributes(given),
                     )
             except ServerUnavailable:
@@ -162,6 +161,11 @@ class DriverBucket:
                 hint=_("Check the address, the network and the service."),
                 detail=str(problem),
             ) from None
+
+
+def _quoted(etag: str | None) -> str:
+    """As a condition wants it. Azure lists it bare and sends it quoted, so the two would never be the same."""
+    return f'"{etag}"' if etag and not etag.endswith('"') else etag or ""
 
 
 def _attributes(given: Mapping[str, str]) -> dict[str, str]:
