@@ -66,7 +66,7 @@ def test_from_root_a_closed_directory_is_refused(private: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="about root only")
 def test_from_root_programs_in_a_closed_home_are_copied(open_directory: Path, private: Path) -> None:
     copied = private / "pginstall"
-    shutil.copytree(embedded.programs().parent, copied, symlinks=True)
+    shutil.copytree(embedded.programs(embedded.WHEEL).parent, copied, symlinks=True)
     with embedded.start_embedded(open_directory / "server", bindir=copied / "bin") as server:
         assert server.bindir.is_relative_to(open_directory)
         assert _psql(server, "select 1") == "1"

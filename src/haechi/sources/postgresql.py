@@ -237,7 +237,7 @@ class PostgreSQL:
     def lying_beside(self) -> list[Beside]:
         """What restores have left beside the databases, oldest first."""
         with self.server().administration() as session:
-            return beside.marked(session)
+            return [lying for lying in beside.marked(session) if lying.state != beside.DRILLED]
 
     def execute(self, sql: str, seconds: float) -> None:
         """In the one database of this service, or in the maintenance database where there are several."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from haechi.sources._postgresql.session import Session, identifier, literal
 
 _LONGEST = 63  # bytes, in a name of PostgreSQL
 _OURS = "haechi "
-UNDER_WAY, RESTORED, PART, BEFORE = "under way", "restored", "part", "before"
+UNDER_WAY, RESTORED, PART, BEFORE, DRILLED = "under way", "restored", "part", "before", "drilled"
 
 _MARKED = """
 select d.datname as name, shobj_description(d.oid, 'pg_database') as comment
@@ -84,7 +84,7 @@ def marking(name: str, of: str, state: str, **about: Any) -> str:
 def create(session: Session, name: str, of: str, like: Mapping[str, Any], point: str) -> None:
     """An empty database like the old one, marked as under way. Held by an advisory lock of this session."""
     doing = _("Making the database “{name}”").format(name=name)
-    session.execute(f"select pg_advisory_lock(hashtext({literal(name)}), 4843)")
+    session.execute(f"select pg_advisory_lock({lock(name)})")
     try:
         session.execute(catalog.create_database(name, like, session.version), doing)
     except HaechiError as problem:
@@ -121,14 +121,27 @@ def _unsubscribe(server: Server, session: Session, name: str, doing: str) -> Non
             inside.execute(f"drop subscription {subscription}", doing)
 
 
+def lock(name: str) -> str:
+    """What is held, as an advisory lock, by whoever works on a database of ours."""
+    return f"hashtext({literal(name)}), 4843"
+
+
 def sweep(server: Server, session: Session, of: str) -> list[str]:
     """Remove what an interrupted restore has left: marked as under way, and held by nobody."""
+    return _sweep(server, session, marked(session, of, UNDER_WAY))
+
+
+def sweep_drills(server: Server, session: Session) -> list[str]:
+    """Remove what killed drills have left, whatever it is of."""
+    return _sweep(server, session, marked(session, state=DRILLED))
+
+
+def _sweep(server: Server, session: Session, lying: Sequence[Beside]) -> list[str]:
     left = []
-    for beside in marked(session, of, UNDER_WAY):
-        lock = f"hashtext({literal(beside.name)}), 4843"
-        if session.row(f"select pg_try_advisory_lock({lock}) as free")["free"]:
+    for beside in lying:
+        if session.row(f"select pg_try_advisory_lock({lock(beside.name)}) as free")["free"]:
             drop(server, session, beside.name)
-            session.execute(f"select pg_advisory_unlock({lock})")
+            session.execute(f"select pg_advisory_unlock({lock(beside.name)})")
             left.append(beside.name)
     return left
 
@@ -172,7 +185,8 @@ def undo(server: Server, of: str) -> str:
 def finish(server: Server, of: str) -> list[str]:
     """Let go of what was replaced, and of what came back but was never put in place; gives back their names."""
     with server.administration(of) as session:
-        going = [b.name for b in marked(session, of) if b.state != UNDER_WAY] + sweep(server, session, of)
+        going = [b.name for b in marked(session, of) if b.state not in (UNDER_WAY, DRILLED)]
+        going += sweep(server, session, of)
         for name in going:
             drop(server, session, name)
         return going

