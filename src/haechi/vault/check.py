@@ -23,6 +23,7 @@ from haechi.vault.blobs import unseal
 from haechi.vault.files import Files
 from haechi.vault.index import Index
 from haechi.vault.inventory import listed_packs, packs_in
+from haechi.vault.locking import Lock
 from haechi.vault.looking import locked_if_possible
 from haechi.vault.packing import Blob, Kind, Pack, pack_key
 from haechi.vault.repository import Vault
@@ -122,8 +123,11 @@ class CheckReport:
 def check(vault: Vault, *, depth: Depth = "structure", reporter: Reporter = SILENT) -> CheckReport:
     """Look at everything, or read it. Raises only when the looking itself fails; damage is in the report."""
     percent = percent_of(depth)
-    with locked_if_possible(vault, reporter, vault.index):
-        return _Check(vault, CheckReport(depth), reporter).run(percent)
+    with locked_if_possible(vault, reporter, vault.index, vault.confirm_index) as lock:
+        report = _Check(vault, CheckReport(depth), reporter, lock).run(percent)
+        if lock is not None:
+            lock.settle()
+        return report
 
 
 def percent_of(depth: Depth) -> float:
@@ -142,11 +146,12 @@ def percent_of(depth: Depth) -> float:
 
 
 class _Check:
-    def __init__(self, vault: Vault, report: CheckReport, reporter: Reporter):
+    def __init__(self, vault: Vault, report: CheckReport, reporter: Reporter, lock: Lock | None):
         self.files = vault.files
         self.vault = vault
         self.report = report
         self.reporter = reporter
+        self.lock = lock
         self.bad: dict[tuple[bytes, bytes], Kind] = {}  # (pack, blob) to what the blob holds
         self.index_names: list[str] = []
 
@@ -249,6 +254,8 @@ class _Check:
             for pack, bad, reason in _in_parallel(
                 lambda pack: self._read(pack, sizes[pack.id], step), wanted
             ):
+                if self.lock is not None:
+                    self.lock.settle(wait=False)  # what others prune is not damaged
                 self.report.packs_read += 1
                 if reason:
                     self._bad_pack(pack.id, bad, reason)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from haechi.i18n import _
 from haechi.vault import chunking, gojson, nodes, trees
 from haechi.vault.ingest import Ingest
 from haechi.vault.nodes import Node
+from haechi.vault.parents import START, Parent, ids_at_end, owner
 from haechi.vault.treewalk import TreeReport
 
 XATTR = "user.haechi."
@@ -33,6 +34,7 @@ _BATCH_FILES = 128
 _WINDOW = 16  # for each that is read at once, so many may wait for their turn
 _LARGE_AT_ONCE = 4  # each with a few MiB on its way
 _TRIES = 3
+_MODE = 0o600
 _NEVER = "1970-01-01T00:00:00Z"  # directories of keys have no time; a fixed one keeps their trees the same
 
 
@@ -71,7 +73,7 @@ class _Level:
     """A directory under way. `name` is empty for the topmost."""
 
     name: str
-    known: Mapping[str, Node]
+    parent: Parent
     finished: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
@@ -82,9 +84,8 @@ class _Level:
         self.taken.add(name)
 
 
-_Waiting = tuple[
-    _Level, Future[Node | None] | None
-]  # a directory, and one of its files; or that it is complete
+# A directory and one of its files, which is its JSON, or nothing when it is gone; or that the directory is complete.
+_Waiting = tuple[_Level, str, Future[str | None] | None]
 
 
 class EntryWalk:
@@ -109,7 +110,7 @@ class EntryWalk:
 
     def take(self, entries: Iterable[Entry], parent: str | None) -> dict[str, str]:
         """The encoded nodes at the top, by name, after all of them have been taken."""
-        top = _Level("", self._known(parent))
+        top = _Level("", self._parent(parent))
         self._levels = [top]
         pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="vault-entry")
         try:
@@ -133,54 +134,67 @@ class EntryWalk:
                 break
             shared += 1
         while len(self._path) > shared:
-            self._waiting.append((self._levels.pop(), None))
+            self._waiting.append((self._levels.pop(), "", None))
             self._path.pop()
         for name in directories[shared:]:
             above = self._levels[-1]
             above.claim(name)
-            before = above.known.get(name)
-            level = _Level(name, self._known(before.subtree if before else None))
+            before = above.parent.node(name)
+            level = _Level(name, self._parent(before.get("subtree") if before else None))
             self._above[id(level)] = above
             self._levels.append(level)
             self._path.append(name)
         return self._levels[-1]
 
-    def _known(self, tree: str | None) -> dict[str, Node]:
-        return {} if tree is None else {node.name: node for node in trees.decode(self._load_tree(tree))}
+    def _parent(self, tree: str | None) -> Parent:
+        return Parent(self._load_tree(tree) if tree is not None else None)
 
     def _take(self, entry: Entry, name: str, level: _Level, pool: ThreadPoolExecutor) -> None:
         level.claim(name)
-        before = level.known.get(name)
-        if before is not None and self._unchanged(entry, before):
+        known = self._unchanged(entry, name, level.parent) if entry.fingerprint else ""
+        if known:
             self._report.files += 1
             self._report.unchanged += 1
             self._report.size += entry.size
             self._step.advance(entry.size)
-            level.finished[name] = nodes.encode(before)
+            level.finished[name] = known
         else:
-            self._waiting.append((level, pool.submit(self._read, entry, name)))
+            self._waiting.append((level, name, pool.submit(self._read, entry, name)))
 
-    def _unchanged(self, entry: Entry, before: Node) -> bool:
-        return (
-            bool(entry.fingerprint)
-            and before.type == "file"
+    def _unchanged(self, entry: Entry, name: str, parent: Parent) -> str:
+        """The encoded node, if the parent has it and all its contents are there; else nothing."""
+        piece = parent.piece(name)
+        if (
+            piece.startswith(_head(name, entry.time, entry.size))
+            and _attribute(FINGERPRINT, entry.fingerprint) in piece
+        ):
+            content = ids_at_end(piece)
+            if content and self._ingest.has_all(content):
+                return START + piece + "}"
+        found = parent.node(name)  # an odd name, an empty object, or another user took it
+        if found is None:
+            return ""
+        before = nodes.decode(found)
+        same = (
+            before.type == "file"
             and before.size == entry.size
             and before.mtime == gojson.time_from(entry.time)
             and before.content is not None
             and _fingerprint(before) == entry.fingerprint
             and self._ingest.has_all(before.content)
         )
+        return nodes.encode(before) if same else ""
 
     def _settle(self, most: int) -> None:
         """Take up what has come, in order: so a directory's end comes after all that lies in it."""
         while self._waiting:
-            level, coming = self._waiting[0]
+            level, name, coming = self._waiting[0]
             if coming is not None:
                 if len(self._waiting) <= most and not coming.done():
                     return
-                node = coming.result()
-                if node is not None:
-                    level.finished[node.name] = nodes.encode(node)
+                encoded = coming.result()
+                if encoded is not None:
+                    level.finished[name] = encoded
             else:
                 self._complete(level)
             self._waiting.popleft()
@@ -196,13 +210,13 @@ class EntryWalk:
 
     # -- in other threads ------------------------------------------------------------------------------------
 
-    def _read(self, entry: Entry, name: str) -> Node | None:
+    def _read(self, entry: Entry, name: str) -> str | None:
         if entry.size <= chunking.SMALLEST:
             return self._read_patiently(entry, name)
         with self._large:
             return self._read_patiently(entry, name)
 
-    def _read_patiently(self, entry: Entry, name: str) -> Node | None:
+    def _read_patiently(self, entry: Entry, name: str) -> str | None:
         """The entry as it is now; None when it is gone, or never stands still."""
         reason = ""
         for _attempt in range(_TRIES):
@@ -291,34 +305,41 @@ def _fingerprint(node: Node) -> str:
     return dict(node.xattrs).get(FINGERPRINT, b"").decode("utf-8", "surrogateescape")
 
 
-def _file(name: str, opened: Opened, content: tuple[str, ...], size: int) -> Node:
-    kept: list[tuple[str, bytes]] = [
-        (XATTR + key, value.encode("utf-8", "surrogateescape")) for key, value in opened.attributes.items()
-    ]
+def _file(name: str, opened: Opened, content: Sequence[str], size: int) -> str:
+    """As `nodes.encode` would write it; but there are very many, and they have little to say."""
+    kept = [(XATTR + key, value) for key, value in opened.attributes.items()]
     if opened.fingerprint:
-        kept.append((FINGERPRINT, opened.fingerprint.encode("utf-8", "surrogateescape")))
-    node = _owned(name, "file", 0o100600, gojson.time_from(opened.time))
-    node.size, node.links, node.content, node.xattrs = size, 1, content, tuple(sorted(kept))
-    return node
+        kept.append((FINGERPRINT, opened.fingerprint))
+    json = START + _head(nodes.quoted(name)[1:-1], opened.time, size)
+    if kept:
+        json += f'"extended_attributes":[{",".join([_attribute(*pair) for pair in sorted(kept)])}],'
+    return json + nodes.contents(content) + "}"
+
+
+def _head(name: str, time: datetime, size: int) -> str:
+    """The JSON of a file's node, from behind the first quotation mark up to its attributes."""
+    moment = gojson.time_from(time)
+    json = f'{name}","type":"file","mode":{_MODE},"mtime":"{moment}","atime":"{moment}","ctime":"{moment}",'
+    json += owner(os.getuid(), os.getgid())
+    return f'{json}"size":{size},"links":1,' if size else f'{json}"links":1,'
+
+
+def _attribute(name: str, value: str) -> str:
+    return nodes.xattr(name, value.encode("utf-8", "surrogateescape"))
 
 
 def _directory(name: str, subtree: str) -> Node:
-    node = _owned(name, "dir", 0o40700, _NEVER)
-    node.subtree = subtree
-    return node
-
-
-def _owned(name: str, kind: str, mode: int, time: str) -> Node:
     uid, gid = os.getuid(), os.getgid()
     return Node(
         name,
-        kind,
-        nodes.go_mode(mode),
-        time,
-        time,
-        time,
+        "dir",
+        nodes.go_mode(0o40700),
+        _NEVER,
+        _NEVER,
+        _NEVER,
         uid,
         gid,
         user_name(uid),
         group_name(gid),
+        subtree=subtree,
     )

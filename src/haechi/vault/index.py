@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from haechi.errors import Damaged, NotThere
+from haechi.errors import Damaged, NotThere, VaultLocked
 from haechi.i18n import _
 from haechi.vault import index_files
 from haechi.vault.files import Files
@@ -84,6 +84,16 @@ class Index:
     def wrote(self, name: str) -> None:
         """This index file is ours, and everything in it is known here."""
         self._loaded.add(name)
+
+    def stands(self, files: Files) -> None:
+        """Raises VaultLocked if others have removed index files that were read here: they prune."""
+        with self._lock:
+            there = set(files.names(index_files.KIND))
+            if not self._loaded <= there:
+                raise VaultLocked(
+                    _("Somebody pruned the vault just when this began."),
+                    hint=_("Run the same command again."),
+                )
 
     def refresh(self, files: Files) -> None:
         """Learn what was written since, and forget what others removed."""

@@ -59,9 +59,19 @@ class Lock:
         self._name = ""
         self._time = clock.now()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._keep_fresh, name="vault-lock", daemon=True)
+        self._settled = threading.Event()
+        self._refused: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def settle(self, *, wait: bool = True) -> None:
+        """Raises if somebody else turned out to hold one; without `wait`, as far as that is known by now."""
+        if wait:
+            self._settled.wait()
+        if self._refused is not None:
+            raise self._refused
 
     def check(self) -> None:
+        self.settle()
         if clock.now() - self._time >= STALE - REFRESH:
             raise VaultLocked(
                 _("The lock on the vault could not be refreshed in time, so others may take it for stale."),
@@ -76,7 +86,7 @@ class Lock:
         if before and before != name:
             self.files.remove(KIND, before)
 
-    def _take(self, meanwhile: Callable[[], object] | None) -> None:
+    def _take(self, meanwhile: Callable[[], object] | None, confirm: Callable[[], object] | None) -> None:
         _refuse_if_locked(self.files, self.exclusive, own="")
         self.refresh()
         began = clock.monotonic()
@@ -86,36 +96,65 @@ class Lock:
                     meanwhile()
                 if clock.now() - self._time > REFRESH:
                     self.refresh()
-            clock.sleep(max(0.0, _SETTLE - (clock.monotonic() - began)))
-            _refuse_if_locked(self.files, self.exclusive, own=self._name)
+            left = max(0.0, _SETTLE - (clock.monotonic() - began))
+            if confirm is None:
+                clock.sleep(left)
+                _refuse_if_locked(self.files, self.exclusive, own=self._name)
+                self._settled.set()
         except BaseException:
             self.files.remove(KIND, self._name)
             raise
+        self._thread = threading.Thread(
+            target=self._watch, args=(left, confirm), name="vault-lock", daemon=True
+        )
         self._thread.start()
 
     def _release(self) -> None:
         self._ended.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         # A lock that stays behind is stale as soon as this process ends; that is no reason to fail.
         with suppress(HaechiError):
             self.files.remove(KIND, self._name)
 
-    def _keep_fresh(self) -> None:
+    def _watch(self, left: float, confirm: Callable[[], object] | None) -> None:
+        if confirm is not None:
+            self._look_again(left, confirm)
         while not self._ended.wait(REFRESH.total_seconds()):
             # `check` tells when this has failed for too long.
             with suppress(HaechiError):
                 self.refresh()
 
+    def _look_again(self, left: float, confirm: Callable[[], object]) -> None:
+        """Once it must have settled, while the work that the lock is for goes on."""
+        try:
+            if not self._ended.wait(left):
+                _refuse_if_locked(self.files, self.exclusive, own=self._name)
+                confirm()
+        except BaseException as problem:  # raised by `settle`
+            self._refused = problem
+        finally:
+            self._settled.set()
+
 
 @contextmanager
-def held(files: Files, *, exclusive: bool, meanwhile: Callable[[], object] | None = None) -> Iterator[Lock]:
+def held(
+    files: Files,
+    *,
+    exclusive: bool,
+    meanwhile: Callable[[], object] | None = None,
+    confirm: Callable[[], object] | None = None,
+) -> Iterator[Lock]:
     """Hold a lock for the length of the block. Raises VaultLocked, which names the holder.
 
     `meanwhile` is done while the lock settles, when others may still be at work: what it found is to be looked at
     again once the lock is held.
+
+    With `confirm` the block begins before that: it may write nothing and say nothing until `Lock.settle` has come
+    back. `confirm` is called when the lock has settled, and raises if what `meanwhile` found has changed.
     """
     lock = Lock(files, exclusive)
-    lock._take(meanwhile)
+    lock._take(meanwhile, confirm)
     try:
         yield lock
     finally:

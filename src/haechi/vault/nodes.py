@@ -10,7 +10,7 @@ import base64
 import binascii
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -141,9 +141,8 @@ def go_mode(st_mode: int) -> int:
 def encode(node: Node) -> str:
     """The node's JSON."""
     text = gojson.string
-    name = f'"{node.name}"' if gojson.is_plain(node.name) else text(gojson.quote(node.name))
     json = (
-        f'{{"name":{name},"type":"{node.type}",{_number("mode", node.mode)}'
+        f'{{"name":{quoted(node.name)},"type":"{node.type}",{_number("mode", node.mode)}'
         f'"mtime":"{node.mtime}","atime":"{node.atime}","ctime":"{node.ctime}","uid":{node.uid},"gid":{node.gid},'
     )
     if node.user:
@@ -155,12 +154,12 @@ def encode(node: Node) -> str:
     if node.linktarget:
         json += _link_target(node.linktarget)
     if node.xattrs:
-        json += f'"extended_attributes":[{",".join(_xattr(*pair) for pair in node.xattrs)}],'
+        json += f'"extended_attributes":[{",".join(xattr(*pair) for pair in node.xattrs)}],'
     if node.generic:
         json += f'"generic_attributes":{_any(dict(sorted(node.generic.items())))},'
     if node.device:
         json += f'"device":{node.device},'
-    json += _content(node.content)
+    json += contents(node.content)
     if node.subtree is not None:
         json += f',"subtree":"{node.subtree}"'
     if node.error:
@@ -168,6 +167,11 @@ def encode(node: Node) -> str:
     for field_name, value in node.unknown.items():
         json += f",{text(field_name)}:{_any(value)}"
     return json + "}"
+
+
+def quoted(name: str) -> str:
+    """A name, with its quotation marks."""
+    return f'"{name}"' if gojson.is_plain(name) else gojson.string(gojson.quote(name))
 
 
 def decode(found: Mapping[str, Any]) -> Node:
@@ -216,7 +220,7 @@ def _link_target(target: str) -> str:
     return json
 
 
-def _content(content: tuple[str, ...] | None) -> str:
+def contents(content: Sequence[str] | None) -> str:
     if content is None:
         return '"content":null'
     if not content:
@@ -224,7 +228,7 @@ def _content(content: tuple[str, ...] | None) -> str:
     return '"content":["' + '","'.join(content) + '"]'
 
 
-def _xattr(name: str, value: bytes) -> str:
+def xattr(name: str, value: bytes) -> str:
     return f'{{"name":{gojson.string(name)},"value":"{binascii.b2a_base64(value, newline=False).decode()}"}}'
 
 

@@ -7,6 +7,7 @@ the file system says and compared with the parent's: nothing is parsed, and the 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from functools import lru_cache
@@ -15,7 +16,11 @@ from typing import Any
 from haechi.attributes import group_name, user_name
 from haechi.vault import gojson, nodes, trees
 
-_HEAD, _BETWEEN, _TAIL = '{"nodes":[{"name":"', '},{"name":"', "}]}\n"
+START = '{"name":"'
+_HEAD, _TAIL = '{"nodes":[{"name":"', "}]}\n"
+# A quotation mark in a string is escaped, so what looks like a beginning is one: of a node, or of an extended
+# attribute, and those have no type behind their name.
+_nodes_in = re.compile(r'\},\{"name":"(?=(?:[^"\\]|\\.)*","type":")').split
 _ID = 64
 
 
@@ -44,22 +49,30 @@ class Parent:
         if piece is None or not stat.S_ISREG(status.st_mode):
             return None
         start = _beginning(name, status)
-        if not piece.startswith(start) or not piece.endswith('"]'):
-            return None
-        content = piece[len(start) : -2].split('","')
-        return ('{"name":"' + piece + "}", content) if all(len(one) == _ID for one in content) else None
+        content = ids_at_end(piece) if piece.startswith(start) else []
+        return (START + piece + "}", content) if content else None
+
+    def piece(self, name: str) -> str:
+        """A node's JSON from behind the first quotation mark to before the last brace, where it can be told without
+        parsing; else nothing."""
+        return self._pieces.get(name, "")
+
+
+def ids_at_end(piece: str) -> list[str]:
+    """Its contents' ids, if these are the last that it has to say."""
+    ids = piece[piece.rfind('["') + 2 : -2].split('","') if piece.endswith('"]') else []
+    return ids if all(len(one) == _ID for one in ids) else []
 
 
 def _pieces(tree: bytes) -> dict[str, str]:
-    """What lies between the beginnings of nodes, by name. A quotation mark in a string is escaped, so what looks like
-    a beginning is one: of a node, or of an extended attribute, and those have no type behind their name."""
+    """What lies between the beginnings of nodes, by name."""
     try:
         text = tree.decode()
     except UnicodeDecodeError:
         return {}
     if not text.startswith(_HEAD) or not text.endswith(_TAIL):
         return {}
-    pieces = text[len(_HEAD) : -len(_TAIL)].split(_BETWEEN)
+    pieces = _nodes_in(text[len(_HEAD) : -len(_TAIL)])
     found = {piece[: piece.find('"')]: piece for piece in pieces}
     return {name: piece for name, piece in found.items() if "\\" not in name} if "\\" in text else found
 
@@ -71,7 +84,7 @@ def _beginning(name: str, status: os.stat_result) -> str:
     changed = modified if same else gojson.time_from_ns(status.st_ctime_ns)
     return (
         f'{name}","type":"file",{_mode(status.st_mode)}"mtime":"{modified}","atime":"{modified}",'
-        f'"ctime":"{changed}",{_owner(status.st_uid, status.st_gid)}"inode":{status.st_ino},'
+        f'"ctime":"{changed}",{owner(status.st_uid, status.st_gid)}"inode":{status.st_ino},'
         f'"device_id":{status.st_dev},"size":{status.st_size},"links":{status.st_nlink},"content":["'
     )
 
@@ -83,7 +96,8 @@ def _mode(st_mode: int) -> str:
 
 
 @lru_cache(256)
-def _owner(uid: int, gid: int) -> str:
+def owner(uid: int, gid: int) -> str:
+    """As a node's JSON names it."""
     json = f'"uid":{uid},"gid":{gid},'
     if user := user_name(uid):
         json += f'"user":{gojson.string(user)},'

@@ -117,6 +117,10 @@ class Vault:
         self._index.refresh(self.files)
         return self._index
 
+    def confirm_index(self) -> None:
+        """Raises VaultLocked if others have removed some of what was read of it."""
+        self._index.stands(self.files)
+
     @property
     def blobs(self) -> Blobs:
         """Contents by their ids. The index is loaded when it is first needed."""
@@ -171,9 +175,8 @@ class Vault:
     @contextmanager
     def writer(self, *, reporter: Reporter = SILENT) -> Iterator[Writer]:
         """A snapshot in the making. Leaving the block without `commit` leaves nothing that counts."""
-        with self.lock(exclusive=False, meanwhile=self.index) as lock:
-            index = self.index()  # again: somebody may have pruned until the lock was ours
-            shelf = Shelf(self.files, index)
+        with self.lock(exclusive=False, meanwhile=self.index, confirm=self.confirm_index) as lock:
+            shelf = Shelf(self.files, self.index(), ready=lock.settle)
             ingest = Ingest(shelf, chunking.cutter(self.config.chunk_seed))
             try:
                 yield Writer(shelf, ingest, lock, self._blobs.tree, reporter)
@@ -186,10 +189,14 @@ class Vault:
                 shelf.close()
 
     def lock(
-        self, *, exclusive: bool, meanwhile: Callable[[], object] | None = None
+        self,
+        *,
+        exclusive: bool,
+        meanwhile: Callable[[], object] | None = None,
+        confirm: Callable[[], object] | None = None,
     ) -> AbstractContextManager[Lock]:
-        """Raises VaultLocked, which names who holds it and since when."""
-        return locking.held(self.files, exclusive=exclusive, meanwhile=meanwhile)
+        """Raises VaultLocked, which names who holds it and since when. See `locking.held`."""
+        return locking.held(self.files, exclusive=exclusive, meanwhile=meanwhile, confirm=confirm)
 
     def _try_snapshot(self, name: str) -> Snapshot | str:
         try:

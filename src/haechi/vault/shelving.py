@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from haechi.errors import AlreadyThere
@@ -28,12 +28,15 @@ _Sealed = tuple[bytes, bytes, int]  # id, sealed bytes, length before compressio
 
 
 class Shelf:
-    """Takes blobs that the vault does not have yet. Safe in many threads."""
+    """Takes blobs that the vault does not have yet. Safe in many threads.
 
-    def __init__(self, files: Files, index: Index):
+    `ready` is called before anything is written: it waits, or raises, as long as nothing may be."""
+
+    def __init__(self, files: Files, index: Index, ready: Callable[[], object] = lambda: None):
         self.files = files
         self.index = index
         self.bytes_stored = 0
+        self._ready = ready
         self._store: Store = files.store
         self._key: SealingKey = files.key
         self._compress = files.version >= 2
@@ -129,6 +132,7 @@ class Shelf:
 
     def _upload(self, open_pack: OpenPack) -> None:
         pack = open_pack.finish(self._key)
+        self._ready()
         # A retry may find that the first attempt had arrived after all: the name says it is the same.
         with suppress(AlreadyThere):
             self._store.put(pack_key(pack.id), open_pack.parts)

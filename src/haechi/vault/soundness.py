@@ -14,6 +14,7 @@ from operator import attrgetter
 from haechi.errors import Damaged, NotThere
 from haechi.events import SILENT, Reporter, Step
 from haechi.i18n import _
+from haechi.model import Share
 from haechi.vault.blobs import unseal
 from haechi.vault.packing import Blob, Kind, pack_key
 from haechi.vault.repository import Vault
@@ -34,9 +35,15 @@ class Soundness:
 
 
 def look(
-    vault: Vault, snapshot: Snapshot, *, read_data: bool = False, reporter: Reporter = SILENT
+    vault: Vault,
+    snapshot: Snapshot,
+    *,
+    read_data: bool = False,
+    share: Share | None = None,
+    reporter: Reporter = SILENT,
 ) -> Soundness:
-    """Raises Damaged unless the snapshot can be brought back, as far as was looked."""
+    """Raises Damaged unless the snapshot can be brought back, as far as was looked. With a share, so many of its
+    packs are read and the others only looked at."""
     files, places = 0, {}
     for path, node in vault.walk(snapshot):  # every tree on the way is authenticated
         if node.type != "file":
@@ -52,16 +59,21 @@ def look(
     packs: dict[bytes, list[Blob]] = defaultdict(list)
     for place in places.values():
         packs[place.pack].append(place.blob)
+    chosen = set(share.of(sorted(packs))) if share else packs.keys()
     total = sum(blob.length for blobs in packs.values() for blob in blobs)
+    read = sum(blob.length for pack in chosen for blob in packs[pack])
     title = _("Reading {count} packs").format(count=len(packs)) if read_data else ""
     with (
         reporter.step(title or _("Looking at {count} packs").format(count=len(packs)), total) as step,
         ThreadPoolExecutor(_READERS, thread_name_prefix="vault-look") as pool,
     ):
-        look_at = _read if read_data else _stat
-        for _done in pool.map(lambda item: look_at(vault, item[0], item[1], step), packs.items()):
+
+        def look_at(pack: bytes) -> None:
+            (_read if read_data and pack in chosen else _stat)(vault, pack, packs[pack], step)
+
+        for _done in pool.map(look_at, packs):
             pass
-    return Soundness(files, len(places), len(packs), total if read_data else 0)
+    return Soundness(files, len(places), len(packs), read if read_data else 0)
 
 
 def as_facts(found: Soundness) -> Mapping[str, int]:

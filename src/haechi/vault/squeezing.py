@@ -1,8 +1,8 @@
 """How hard to compress: measured on the data itself, because it depends.
 
-What zstd's level 3 does in tables that fit into a core's own cache takes hardly longer than level 1. On dumps it
-is even smaller than level 3 itself; on programs and texts level 3 saves up to a tenth. So both are tried on a chunk
-now and then, and what comes after goes by the last trial.
+What zstd's level 3 does in tables that fit into the cache next to a core takes hardly longer than level 1. On dumps
+it is even smaller than level 3 itself; on programs and texts level 3 saves up to a tenth. So both are tried on a
+chunk now and then, and what comes after goes by the last trial.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from haechi.vault.packing import Kind
 _FAST, _THOROUGH = 1, 3
 _NEAR: dict[str, int] = {
     "window_log": 20,
-    "hash_log": 15,
-    "chain_log": 13,
+    "hash_log": 14,
+    "chain_log": 11,
     "search_log": 1,
     "min_match": 7,
     "target_length": 0,
