@@ -183,6 +183,7 @@ def test_restic_is_content_with_copies_new_keys_repairs_and_healing(ground: Grou
     for number, pack in enumerate(sorted(ground.repository.glob("data/*/*"))[:4]):
         spoilt = bytearray(pack.read_bytes())
         spoilt[40 if number % 2 else -20] ^= 1
+        pack.chmod(0o600)  # restic makes its own 0400
         pack.write_bytes(spoilt)
     for index in ground.repository.glob("index/*"):
         index.unlink()

@@ -111,6 +111,10 @@ def test_attributes_and_lists_come_back(tmp_path: Path) -> None:
     (directory / "secret").chmod(mode)
     subprocess.run([setfacl, "-m", "u:12345:r", directory / "secret"], check=True)
     ground.back_up()
+    if os.geteuid() != 0:
+        with pytest.raises(AccessRefused, match=r"Only root gives extended attributes .*secret"):
+            ground.restore("archive.nas")
+        return
     ground.restore("archive.nas")
     (beside,) = exchange.lying_beside(ground.service)
     assert os.getxattr(f"{beside.name}/secret", "user.origin") == b"a\0b"

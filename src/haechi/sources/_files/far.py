@@ -208,6 +208,15 @@ def _feed(there: There, tar: Tar, base: str, pieces: Iterator[bytes]) -> None:
     with there.place.start(tar.writing(base), stdin=stream, env=ENGLISH, user=there.user) as running:
         while running.stdout.read(1 << 16):
             pass
+        running.wait()
+        if "extended attribute" in running.said and "Permission denied" in running.said:
+            raise AccessRefused(
+                _("Only root gives extended attributes to files that may not be written: {reason}").format(
+                    reason=running.said.splitlines()[0].removeprefix("tar: ")
+                ),
+                hint=_("Bring them back as root there, with `run_as` in the plan."),
+                detail=running.said,
+            )
         running.check()
 
 
