@@ -5,23 +5,48 @@
 
 from __future__ import annotations
 
+import struct
 from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 
 from haechi.errors import Damaged, NotThere
 from haechi.events import SILENT, Reporter, Step
 from haechi.i18n import _
 from haechi.model import Share
+from haechi.vault import trees
 from haechi.vault.blobs import unseal
 from haechi.vault.packing import Blob, Kind, pack_key
+from haechi.vault.references import Tally
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
 
 _READERS = 3
 _GAP = 256 << 10  # reading over so much that is not wanted is cheaper than asking twice
+
+
+_BLOB = struct.Struct("<32sIII")
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What is wanted of one pack, in few bytes: a snapshot may have millions of blobs."""
+
+    length: int = 0
+    end: int = 0
+    packed: bytearray = field(default_factory=bytearray)
+
+    def add(self, blob: Blob) -> None:
+        self.length += blob.length
+        self.end = max(self.end, blob.offset + blob.length)
+        self.packed += _BLOB.pack(blob.id, blob.offset, blob.length, blob.plain)
+
+    def blobs(self) -> list[Blob]:
+        """As they lie."""
+        found = [Blob(name, Kind.DATA, *where) for name, *where in _BLOB.iter_unpack(self.packed)]
+        return sorted(found, key=attrgetter("offset"))
 
 
 @dataclass(frozen=True)
@@ -44,24 +69,20 @@ def look(
 ) -> Soundness:
     """Raises Damaged unless the snapshot can be brought back, as far as was looked. With a share, so many of its
     packs are read and the others only looked at."""
-    files, places = 0, {}
-    for path, node in vault.walk(snapshot):  # every tree on the way is authenticated
-        if node.type != "file":
-            continue
+    files, seen = 0, Tally()
+    packs: dict[bytes, _Wanted] = defaultdict(_Wanted)
+    for path, content in trees.files(vault.blobs.tree, snapshot.tree):  # each on the way is authenticated
         files += 1
-        for name in node.content or ():
-            blob = bytes.fromhex(name)
-            if blob not in places:
+        for blob in content:
+            if seen.add(Kind.DATA, blob):
                 try:
-                    places[blob] = vault.blobs.place(Kind.DATA, blob)
+                    place = vault.blobs.place(Kind.DATA, blob)
                 except Damaged as problem:
                     raise Damaged(f"{path}: {problem.message}", hint=problem.hint) from None
-    packs: dict[bytes, list[Blob]] = defaultdict(list)
-    for place in places.values():
-        packs[place.pack].append(place.blob)
+                packs[place.pack].add(place.blob)
     chosen = set(share.of(sorted(packs))) if share else packs.keys()
-    total = sum(blob.length for blobs in packs.values() for blob in blobs)
-    read = sum(blob.length for pack in chosen for blob in packs[pack])
+    total = sum(wanted.length for wanted in packs.values())
+    read = sum(packs[pack].length for pack in chosen)
     title = _("Reading {count} packs").format(count=len(packs)) if read_data else ""
     with (
         reporter.step(title or _("Looking at {count} packs").format(count=len(packs)), total) as step,
@@ -73,31 +94,31 @@ def look(
 
         for _done in pool.map(look_at, packs):
             pass
-    return Soundness(files, len(places), len(packs), read if read_data else 0)
+    return Soundness(files, len(seen), len(packs), read if read_data else 0)
 
 
 def as_facts(found: Soundness) -> Mapping[str, int]:
     return {"files": found.files, "blobs": found.blobs, "packs": found.packs, "bytes_read": found.bytes_read}
 
 
-def _stat(vault: Vault, pack: bytes, blobs: list[Blob], step: Step) -> None:
+def _stat(vault: Vault, pack: bytes, wanted: _Wanted, step: Step) -> None:
     """The pack is there and reaches as far as the index says."""
     try:
         size = vault.store.stat(pack_key(pack)).size
     except NotThere:
         raise _gone(pack) from None
-    if size < max(blob.offset + blob.length for blob in blobs):
+    if size < wanted.end:
         raise Damaged(
             _("The pack {pack} is shorter than it was.").format(pack=pack.hex()[:16]),
             hint=_("Run `haechi vault check` to see what it touches, and `haechi vault heal` to mend it."),
         )
-    step.advance(sum(blob.length for blob in blobs))
+    step.advance(wanted.length)
 
 
-def _read(vault: Vault, pack: bytes, blobs: list[Blob], step: Step) -> None:
+def _read(vault: Vault, pack: bytes, wanted: _Wanted, step: Step) -> None:
     """Every wanted blob of the pack is exactly what was stored."""
     run: list[Blob] = []
-    for blob in sorted(blobs, key=attrgetter("offset")):
+    for blob in wanted.blobs():
         if run and blob.offset - (run[-1].offset + run[-1].length) > _GAP:
             _read_run(vault, pack, run, step)
             run = []

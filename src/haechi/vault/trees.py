@@ -8,7 +8,7 @@ from typing import Any
 
 from haechi.errors import Damaged, NotThere
 from haechi.i18n import _
-from haechi.vault import nodes
+from haechi.vault import gojson, nodes
 from haechi.vault.nodes import Node
 
 LoadTree = Callable[[str], bytes]  # a tree's id to its bytes
@@ -76,6 +76,22 @@ def walk(load: LoadTree, tree: str, at: str = "") -> Iterator[tuple[str, Node]]:
         yield f"{at}/{node.name}", node
         if node.subtree is not None:
             stack.append((f"{at}/{node.name}", iter(decode(load(node.subtree)))))
+
+
+def files(load: LoadTree, tree: str) -> Iterator[tuple[str, list[bytes]]]:
+    """Every file below this tree with its path and its contents' ids, in any order; nothing else of it is parsed."""
+    stack = [("", tree)]
+    while stack:
+        at, tree = stack.pop()
+        for found in parse(load(tree)):
+            try:
+                path = f"{at}/{gojson.unquote(found['name'])}"
+                if found["type"] == "file":
+                    yield path, [bytes.fromhex(name) for name in found.get("content") or ()]
+                elif found.get("subtree"):
+                    stack.append((path, found["subtree"]))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise _senseless() from None
 
 
 def _senseless() -> Damaged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from haechi.errors import ServerUnavailable, SourceChanged, UsageMistake
 from haechi.testing.memory_store import MemoryStore
-from haechi.vault import entries, trees
+from haechi.vault import entries, nodes, trees
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
 from haechi.vault.treewalk import TreeReport
@@ -110,6 +111,51 @@ def test_the_same_things_make_the_same_trees(vault: Vault) -> None:
     first, _report = keep(vault, things())
     second, _report = keep(vault, things(), first)
     assert vault.node(first, "/objects").subtree == vault.node(second, "/objects").subtree
+
+
+_ODD = (
+    "a",
+    "옷",
+    'q"u',
+    "back\\slash",
+    "<&>",
+    "tab\there",
+    "no\udcffutf8",
+    '},{"name":"x","type":"',
+    "empty",
+)
+
+
+def odd_things() -> list[Thing]:
+    made = [
+        Thing(f"d/{name}", f"of {name!r}".encode(), f'"{name}"', NOW, {"tags": "},{" + name}) for name in _ODD
+    ]
+    made[0].attributes = {}
+    made[-1].data = b""
+    return made
+
+
+def test_nodes_are_written_as_all_nodes_are(vault: Vault) -> None:
+    snapshot, _report = keep(vault, odd_things())
+    for _path, node in vault.walk(snapshot):
+        if node.subtree:
+            tree = vault.blobs.tree(node.subtree)
+            assert trees.encode(map(nodes.encode, trees.decode(tree))) == tree
+
+
+@pytest.mark.parametrize("user", [os.getuid(), os.getuid() + 1])
+def test_odd_ones_are_known_again_whoever_takes_them(
+    vault: Vault, user: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _report = keep(vault, odd_things())
+    monkeypatch.setattr(os, "getuid", lambda: user)
+    again = odd_things()
+    again[1].fingerprint += " "
+    second, report = keep(vault, again, first)
+    assert ([t.path for t in again if t.opened], report.unchanged) == (["d/옷"], len(again) - 1)
+    assert {path: of[:2] for path, of in kept(vault, second).items()} == {
+        path: of[:2] for path, of in kept(vault, first).items()
+    }
 
 
 def test_without_a_fingerprint_nothing_is_known(vault: Vault) -> None:
