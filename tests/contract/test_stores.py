@@ -96,6 +96,7 @@ def _opened(kind: str, directory: Path, request: pytest.FixtureRequest) -> Itera
         yield open_store("rclone:short-name:deep/down", alias)
 
 
+@pytest.mark.timeout(600)  # thousands of objects, one by one
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_contract(case: Case, kind: str, store: Store) -> None:
     trial = Trial(store)

@@ -11,7 +11,8 @@ from tests.vault_ground import hurried
 
 __all__ = ["hurried"]
 
-pytestmark = pytest.mark.faults
+# An hour for a slow machine; on two quiet cores the slowest takes one minute.
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
 
 @pytest.mark.parametrize("fault", list(Fault))

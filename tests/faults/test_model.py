@@ -10,7 +10,7 @@ from tests.vault_model import Play
 
 __all__ = ["hurried"]
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -23,7 +23,7 @@ from tests.servers.rclone import serving_restic
 from tests.servers.seaweedfs import SeaweedFS
 from tests.vault_ground import backup, changed, contents, some_files
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 
 SECRET = Secret("on every storage")
 
