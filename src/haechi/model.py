@@ -5,11 +5,14 @@ See docs/design/words.md for what each word means.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+Item = TypeVar("Item")
 
 
 class Outcome(StrEnum):
@@ -121,6 +124,20 @@ class RestorePoint:
         known["copies"] = tuple(Copy(**copy) for copy in known.get("copies", ()))
         known["tags"] = tuple(known.get("tags", ()))
         return cls(**known)
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many percent of what there is, chosen by chance: the same seed chooses the same of the same."""
+
+    percent: int
+    seed: int
+
+    def of(self, items: Sequence[Item]) -> list[Item]:
+        """At least one, in their order."""
+        count = min(len(items), max(1, -(-len(items) * self.percent // 100)))
+        chosen = random.Random(self.seed).sample(range(len(items)), count)
+        return [items[number] for number in sorted(chosen)]
 
 
 @dataclass(frozen=True)

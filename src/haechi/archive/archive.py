@@ -20,7 +20,7 @@ from haechi.archive.intake import ArchiveIntake
 from haechi.archive.layout import Layout
 from haechi.archive.manifest import Manifest
 from haechi.events import Reporter
-from haechi.model import RestorePoint
+from haechi.model import RestorePoint, Share
 from haechi.retention import Decision
 from haechi.stores._base import Store
 
@@ -95,8 +95,11 @@ class Archive:
         """A small file that was kept beside the point, such as the plan. Raises NotThere."""
         return opening.attachment(self.store, self._catalogue.find(point), name)
 
-    def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
-        return verifying.verify(self.store, self._catalogue.find(point), depth, self._encryption, reporter)
+    def verify(
+        self, point: RestorePoint, depth: str, reporter: Reporter, share: Share | None = None
+    ) -> Mapping[str, Any]:
+        manifest = self._catalogue.find(point)
+        return verifying.verify(self.store, manifest, depth, self._encryption, reporter, share)
 
     def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
         freed = removal.remove(self._catalogue, points, reporter)

@@ -65,6 +65,7 @@ def _drill(body: Mapping[str, Any], zone: tzinfo | None) -> str:
         (_("restore point"), f"<code>{escape(body['point'])}</code>"),
         (_("state of"), escape(state_of.strftime("%Y-%m-%d %H:%M:%S %Z"))),
         (_("read from"), escape(body["copy"])),
+        *_chosen(body.get("picked")),
         (_("came back in"), escape(body["where"] or "-")),
         (_("restore took"), _took(body)),
         (_("with making the place and taking it down"), f"{body['seconds']:.1f} s"),
@@ -78,6 +79,15 @@ def _drill(body: Mapping[str, Any], zone: tzinfo | None) -> str:
     parts.append(f"<h2>{escape(_('Step by step'))}</h2>{timeline.picture(body['steps'])}")
     parts.append(f"<h2>{escape(_('What was compared'))}</h2>{_compared(body['compared'])}")
     return "".join(parts)
+
+
+def _chosen(picked: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if not picked or picked["by"] != "chance":
+        return []
+    said = _("by chance of {points} points, from one of {copies}; the seed was {seed}").format(
+        points=picked["points"], copies=", ".join(picked["copies"]), seed=picked["seed"]
+    )
+    return [(_("chosen"), escape(said))]
 
 
 def _took(body: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from haechi.events import Reporter
-from haechi.model import Copy, PartInfo, RestorePoint
+from haechi.model import Copy, PartInfo, RestorePoint, Share
 from haechi.retention import Decision
 from haechi.sources._base import Kept, Part, Tree, Unfold
 
@@ -95,8 +95,11 @@ class Destination(Protocol):
     def open_part(self, point: RestorePoint, part: str) -> BinaryIO:
         """A fresh stream over one part of a point kept here; what it yields has been authenticated."""
 
-    def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
-        """Read the copy ("structure" or "all") and raise Damaged unless it is whole; facts about it otherwise."""
+    def verify(
+        self, point: RestorePoint, depth: str, reporter: Reporter, share: Share | None = None
+    ) -> Mapping[str, Any]:
+        """Read the copy ("structure", "sample" or "all") and raise Damaged unless it is whole; facts about it
+        otherwise. A sample is this share of it, read as "all" is; all of it is looked at as "structure" is."""
 
     def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
         """Let go of these points; says what came free (`points`, `bytes`)."""

@@ -6,29 +6,16 @@ A backup does not count until it has come back. What is in use is never touched.
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from haechi import clock, process
-from haechi.errors import (
-    AccessRefused,
-    DriverMissing,
-    HaechiError,
-    Interrupted,
-    NotThere,
-    PlaceUnavailable,
-    ProgramMissing,
-    SecretMissing,
-    ServerUnavailable,
-    StoreFull,
-    StoreRefused,
-    StoreUnavailable,
-    UsageMistake,
-)
+from haechi import clock
+from haechi.errors import HaechiError, NotThere, UsageMistake
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Outcome, Proof, ProofState, Report, RestorePoint
-from haechi.operations import hooks, locate, reports
+from haechi.operations import blame, hooks, locate, reports
 from haechi.operations.desk import Desk, Entry
 from haechi.operations.destination import Destination
 from haechi.operations.restore import readers, with_checks
@@ -38,20 +25,20 @@ from haechi.sources._base import Comparison, Rehearsable, Rehearsed, Wanted
 
 RANDOM = "random"
 
-# A place that cannot be made, or a vault that is away, says nothing about the copy.
-_NOT_THE_COPY = (
-    AccessRefused,
-    DriverMissing,
-    Interrupted,
-    PlaceUnavailable,
-    ProgramMissing,
-    SecretMissing,
-    ServerUnavailable,
-    StoreFull,
-    StoreRefused,
-    StoreUnavailable,
-    UsageMistake,
-)
+_NAMED = 50  # comparisons that a proof names; the report has all of them
+
+
+@dataclass(frozen=True)
+class Picked:
+    """How it came to this point and this copy: told, so that it can be gone through again."""
+
+    by: str  # "chance", or "name"
+    seed: int  # the same seed picks the same among the same
+    points: int  # among so many
+    copies: tuple[str, ...]  # of the point, among which one was picked
+
+    def as_dict(self) -> dict[str, object]:
+        return {"by": self.by, "seed": self.seed, "points": self.points, "copies": list(self.copies)}
 
 
 @dataclass(frozen=True)
@@ -66,11 +53,18 @@ class Drilled:
     problem: HaechiError | None = None
     unhooked: Mapping[str, HaechiError] = field(default_factory=dict)  # to be done afterwards, and it failed
     report: Report | None = None
+    picked: Picked | None = None
 
     @property
     def passed(self) -> bool:
         """It came back, it is what was saved, and nothing of it is left lying about."""
         return bool(self.rehearsed and self.rehearsed.restored.equal and not self.rehearsed.left)
+
+    @property
+    def state(self) -> ProofState:
+        """What it makes of this copy."""
+        good = self.rehearsed is not None and self.rehearsed.restored.equal
+        return ProofState.RESTORED if good else ProofState.FAILED
 
     @property
     def differences(self) -> Sequence[Comparison]:
@@ -85,10 +79,10 @@ def drill(
     which: str = locate.LATEST,
     copies: Sequence[str] = (),
     into: str | None = None,
-    chance: random.Random | None = None,
+    seed: int | None = None,
 ) -> Drilled:
     """Rehearse one point from one of its copies. What is wrong with the copy is a result; that nothing could be
-    tried at all is an error."""
+    tried at all is an error. `seed` is what chance follows; without it another one each time."""
     source = service.source
     if not isinstance(source, Rehearsable):
         raise UsageMistake(
@@ -99,7 +93,8 @@ def drill(
                 service=service.name
             ),
         )
-    point, destination = _pick(service, reporter, which, copies, chance or random.SystemRandom())
+    seed = secrets.randbelow(1 << 32) if seed is None else seed
+    point, destination, picked = _pick(service, reporter, which, copies, seed)
     timeline = Timeline()
     listening = Reporter(*reporter.listeners, timeline, parent=reporter.parent)
     with desk.run("drill", service.name, listening) as entry:
@@ -108,6 +103,7 @@ def drill(
         told = service.told("drill", entry.run, point.id)
         with hooks.around(service.hooks, "drill", told, entry.reporter) as hooked:
             done = _rehearse(service, source, point, destination, into, entry.reporter)
+            done = replace(done, picked=picked)
             hooked.outcome = Outcome.SUCCESS if done.passed else Outcome.FAILURE
         report = reports.keep(desk, "drill", service.name, _told(done, service, timeline), entry.reporter)
         done = replace(done, unhooked=hooked.failed, report=report)
@@ -130,17 +126,18 @@ def _rehearse(
         with source.rehearse(point, parts, with_checks(service, Wanted()), into, reporter) as rehearsed:
             pass  # what is to be known of it is known as soon as it stands
     except HaechiError as problem:
-        if isinstance(problem, _NOT_THE_COPY) or process.interrupted():
+        if not blame.is_of_the_copy(problem):
             raise
         return Drilled(service.name, point, destination.name, clock.monotonic() - began, problem=problem)
     return Drilled(service.name, point, destination.name, clock.monotonic() - began, rehearsed)
 
 
 def _pick(
-    service: Service, reporter: Reporter, which: str, copies: Sequence[str], chance: random.Random
-) -> tuple[RestorePoint, Destination]:
+    service: Service, reporter: Reporter, which: str, copies: Sequence[str], seed: int
+) -> tuple[RestorePoint, Destination, Picked]:
     """The point and the copy that is read: by chance where it is left to chance, so that over time all get their
     turn."""
+    chance = random.Random(seed)
     among = [service.destination(name) for name in copies] or list(service.everywhere)
     points = locate.gather(among, service.name, reporter)
     if which == RANDOM:
@@ -150,7 +147,10 @@ def _pick(
     else:
         point = locate.choose(points, which, service.zone)
     copy = chance.choice(point.copies)
-    return replace(point, copies=(copy,)), service.destination(copy.where)
+    picked = Picked(
+        "chance" if which == RANDOM else "name", seed, len(points), tuple(c.where for c in point.copies)
+    )
+    return replace(point, copies=(copy,)), service.destination(copy.where), picked
 
 
 def _told(done: Drilled, service: Service, timeline: Timeline) -> dict[str, object]:
@@ -163,6 +163,8 @@ def _told(done: Drilled, service: Service, timeline: Timeline) -> dict[str, obje
         "state_of": done.point.time.isoformat(),
         "size": done.point.size,
         "copy": done.copy,
+        "picked": done.picked.as_dict() if done.picked else None,
+        "state": done.state,
         "where": found.where if found else "",
         "passed": done.passed,
         "seconds": round(done.seconds, 3),
@@ -184,18 +186,17 @@ def _write_down(done: Drilled, entry: Entry) -> None:
         detail |= {
             "where": done.rehearsed.where,
             "compared": len(done.rehearsed.restored.comparisons),
+            "named": [c.what for c in done.rehearsed.restored.comparisons[:_NAMED]],
             "different": [c.what for c in done.differences],
             "left": list(done.rehearsed.left),
         }
     if done.problem:
         detail["error"] = done.problem.as_dict()
         entry.error = done.problem.as_dict()
-    good = done.rehearsed is not None and done.rehearsed.restored.equal
     if not done.passed:
         entry.outcome = Outcome.FAILURE
     elif done.unhooked:
         entry.outcome = Outcome.PARTIAL
         entry.error = next(iter(done.unhooked.values())).as_dict()
     seconds = done.rehearsed.seconds if done.rehearsed else done.seconds
-    state = ProofState.RESTORED if good else ProofState.FAILED
-    entry.prove(Proof(done.point.id, done.copy, state, clock.now(), "restore", seconds, detail))
+    entry.prove(Proof(done.point.id, done.copy, done.state, clock.now(), "restore", seconds, detail))

@@ -14,7 +14,7 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -26,7 +26,7 @@ from haechi.archive.layout import Layout
 from haechi.errors import AlreadyThere, HaechiError, NotThere
 from haechi.events import Reporter, Step
 from haechi.i18n import _
-from haechi.model import Copy, PartInfo, RestorePoint
+from haechi.model import Copy, PartInfo, RestorePoint, Share
 from haechi.operations.mirrored import (
     FORMAT,
     PIECE,
@@ -96,12 +96,17 @@ class MirrorDestination:
 
         return every
 
-    def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
+    def verify(
+        self, point: RestorePoint, depth: str, reporter: Reporter, share: Share | None = None
+    ) -> Mapping[str, Any]:
         record = self._record(point)
-        if depth == "all":
+        lines: Iterable[Line] = self._lines(record)
+        if depth == "sample":
+            lines = (share or Share(10, 0)).of(list(lines))
+        if depth != "structure":
             with reporter.step(_("{service}: reading every byte").format(service=point.service)) as step:
                 read = partial(self._read_through, record, step)
-                for _line, _nothing in ahead(self._lines(record), read, _AT_ONCE):
+                for _line, _nothing in ahead(iter(lines), read, _AT_ONCE):
                     pass
         there = [
             entry.size for directory in record["directories"].values() for entry in self._there(directory)

@@ -19,7 +19,7 @@ from haechi.errors import Damaged, NotThere
 from haechi.events import Reporter
 from haechi.fileio import explain
 from haechi.i18n import _
-from haechi.model import Copy, PartInfo, RestorePoint
+from haechi.model import Copy, PartInfo, RestorePoint, Share
 from haechi.operations.destination import Destination
 from haechi.retention import Decision
 from haechi.sources._base import Kept, Part, Tree, Unfold
@@ -111,9 +111,14 @@ class VaultDestination:
 
         return every
 
-    def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
+    def verify(
+        self, point: RestorePoint, depth: str, reporter: Reporter, share: Share | None = None
+    ) -> Mapping[str, Any]:
         snapshot = self._snapshot(point)
-        found = soundness.look(self.vault, snapshot, read_data=depth == "all", reporter=reporter)
+        some = share if depth == "sample" else None
+        found = soundness.look(
+            self.vault, snapshot, read_data=depth != "structure", share=some, reporter=reporter
+        )
         missing = {part.name for part in point.parts if not self._holds(snapshot, part.name)}
         if missing:
             raise Damaged(

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
 from haechi.events import Reporter
-from haechi.model import Copy, RestorePoint
+from haechi.model import Copy, RestorePoint, Share
 from haechi.operations.destination import CopiesFrom, Destination, GivesEntries, GivesTrees, Intake
 from haechi.retention import Decision
 from haechi.sources._base import Kept, Unfold
@@ -58,8 +58,10 @@ class Later:
         other = other.real if isinstance(other, Later) else other
         return real.copy_from(other, point, reporter) if isinstance(real, CopiesFrom) else None
 
-    def verify(self, point: RestorePoint, depth: str, reporter: Reporter) -> Mapping[str, Any]:
-        return self.real.verify(point, depth, reporter)
+    def verify(
+        self, point: RestorePoint, depth: str, reporter: Reporter, share: Share | None = None
+    ) -> Mapping[str, Any]:
+        return self.real.verify(point, depth, reporter, share)
 
     def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
         return self.real.remove(points, reporter)

@@ -9,14 +9,19 @@ from haechi.events import Reporter
 from haechi.model import ProofState, RestorePoint
 from haechi.operations import locate
 from haechi.operations.desk import Desk
-from haechi.operations.proofs import by_point, point_state
+from haechi.operations.proofs import CopyState, by_point, standing, standings
 from haechi.operations.service import Service
 
 
 @dataclass(frozen=True)
 class Row:
     point: RestorePoint
-    state: ProofState
+    proven: CopyState  # the best that any of its copies has reached
+    copies: tuple[CopyState, ...]
+
+    @property
+    def state(self) -> ProofState:
+        return self.proven.state
 
 
 def list_points(
@@ -28,5 +33,7 @@ def list_points(
         destinations = (service.destination(copy),) if copy else service.everywhere
         known = by_point(desk.proofs(service.name, reporter))
         points = locate.gather(destinations, service.name, reporter)
-        rows += [Row(point, point_state(point, known.get(point.id, ()))) for point in points]
+        for point in points:
+            proofs = known.get(point.id, ())
+            rows.append(Row(point, standing(point, proofs), standings(point, proofs)))
     return rows

@@ -65,7 +65,7 @@ def of_verifications(service: str, results: Iterable[Verified]) -> list[Line]:
             one.problem.hint,
         )
         for one in results
-        if one.problem
+        if one.problem and one.looked
     ]
 
 

@@ -13,7 +13,7 @@ from haechi.events import Reporter
 from haechi.model import Outcome, Promise, Proof, ProofState, RestorePoint, Run
 from haechi.operations import locate, measures
 from haechi.operations.desk import Desk
-from haechi.operations.proofs import by_point, point_state
+from haechi.operations.proofs import CopyState, by_point, standing
 from haechi.operations.service import Service
 
 
@@ -34,6 +34,7 @@ class Standing:
     restored_at: datetime | None  # when a point last came back
     points: int
     last_failure: str = ""
+    proof: CopyState | None = None  # what the newest point's state rests on
 
     @property
     def rpo_broken(self) -> bool:
@@ -93,7 +94,8 @@ def _look(service: Service, desk: Desk, reporter: Reporter, now: datetime) -> _S
 def _standing(seen: _Seen, everybody: Sequence[_Seen], now: datetime) -> Standing:
     points = seen.points
     known = by_point(seen.proofs)
-    states = {point.id: point_state(point, known.get(point.id, ())) for point in points}
+    proven_by = {point.id: standing(point, known.get(point.id, ())) for point in points}
+    states = {name: one.state for name, one in proven_by.items()}
     good = [p for p in points if states[p.id] is not ProofState.FAILED]
     proven = [p for p in good if states[p.id] is ProofState.RESTORED]
     newest = points[-1] if points else None
@@ -117,6 +119,7 @@ def _standing(seen: _Seen, everybody: Sequence[_Seen], now: datetime) -> Standin
         restored_at=max((p.time for _size, p in seen.restores), default=None),
         points=len(points),
         last_failure=str(last.error.get("message", "")) if last else "",
+        proof=proven_by[newest.id] if newest else None,
     )
 
 

@@ -235,6 +235,19 @@ class Rehearsable(Protocol):
         """
 
 
+@runtime_checkable
+class Legible(Protocol):
+    """An ability: to read stored parts as their own format does, with no server and no restore."""
+
+    def listing(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], reporter: Reporter
+    ) -> Mapping[str, int]:
+        """Read them to their end by the format's own rules, and say what is in there. Raises Damaged.
+
+        Where a program that would be needed is not here, that is a note and no error.
+        """
+
+
 @dataclass(frozen=True)
 class Foretold:
     """What a restore would do, in the user's language. `destructive`: something that is there would be lost."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Option
 
 from haechi.cli.home import at_home
-from haechi.cli.options import Point, Services, Where
+from haechi.cli.options import Point, Services
 from haechi.i18n import N_, _, plural
 
 GROUP = "protect"
@@ -25,13 +25,26 @@ def command(
     by_chance: Annotated[
         bool, Option("--random", help=N_("A restore point by chance, from a copy by chance."))
     ] = False,
-    where: Where = None,
+    where: Annotated[
+        list[str] | None,
+        Option(
+            "--from",
+            metavar="WHERE",
+            help=N_("The vault or archive to read; of several, one is picked by chance. Else of all."),
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        Option("--seed", min=0, help=N_("What chance follows: the number that an earlier report names.")),
+    ] = None,
     into: Annotated[
         str | None,
         Option(
             "--into",
             metavar="PLACE",
-            help=N_("The throwaway place: a directory, or for PostgreSQL “embedded” or “server”."),
+            help=N_(
+                "The throwaway place: a directory, or for PostgreSQL “embedded”, “docker:IMAGE” or “server”."
+            ),
         ),
     ] = None,
 ) -> None:
@@ -53,8 +66,9 @@ def command(
                     home.desk,
                     reporter,
                     which=drill.RANDOM if by_chance else point,
-                    copies=(where,) if where else (),
+                    copies=where or (),
                     into=into,
+                    seed=seed,
                 )
             )
         if home.plan.notifiers:

@@ -17,4 +17,4 @@ def command(services: Services = None, where: Where = None) -> None:
     view, home = at_home()
     with view.progress() as reporter:
         rows = listing.list_points(home.services(services), home.desk, reporter, copy=where)
-    view.answer(rows, text=lambda: points.rows(rows, home.zone))
+    view.answer(points.rows_as_data(rows), text=lambda: points.rows(rows, home.zone))

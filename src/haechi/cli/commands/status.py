@@ -42,7 +42,7 @@ def command(
         number, line = shown.nagios(standings)
         view.answer({"status": number, "line": line}, text=lambda: line)
         raise Exit(number)
-    view.answer(shown.standings_as_data(standings), text=lambda: shown.standings(standings))
+    view.answer(shown.standings_as_data(standings), text=lambda: shown.standings(standings, home.zone))
     if broken := [s.service for s in standings if s.broken]:
         raise PromiseBroken(
             _("A promise does not hold: {names}.").format(names=", ".join(broken)),

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from typer import Option
 
 from haechi.cli.home import at_home
-from haechi.cli.options import Point, Services, Where
+from haechi.cli.options import Point, Services
 from haechi.i18n import N_, _, plural
+
+
+class Depth(StrEnum):
+    """How deep to look."""
+
+    STRUCTURE = "structure"
+    SAMPLE = "sample"
+    ALL = "all"
+
 
 GROUP = "protect"
 SUMMARY = N_("Read copies to the end and say whether every byte is whole")
@@ -18,15 +28,41 @@ def command(
     services: Services = None,
     point: Point = "latest",
     every: Annotated[bool, Option("--all", help=N_("Every restore point, not only the newest."))] = False,
-    where: Where = None,
-    quick: Annotated[
-        bool, Option("--quick", help=N_("Only that everything is there, without reading all of it."))
+    by_chance: Annotated[
+        bool, Option("--random", help=N_("A restore point by chance: for a weekly schedule."))
     ] = False,
+    where: Annotated[
+        list[str] | None,
+        Option(
+            "--from",
+            metavar="WHERE",
+            help=N_("Only the copies in this vault or archive; may be given more than once."),
+        ),
+    ] = None,
+    depth: Annotated[
+        Depth,
+        Option(
+            "--depth",
+            help=N_("That everything is there, that a share of it is right, or that all of it is."),
+        ),
+    ] = Depth.ALL,
+    share: Annotated[
+        int, Option("--share", min=1, max=100, help=N_("With --depth sample: so many percent."))
+    ] = 10,
+    seed: Annotated[
+        int | None, Option("--seed", min=0, help=N_("What chance follows; else another one each time."))
+    ] = None,
+    quick: Annotated[bool, Option("--quick", help=N_("The same as --depth structure."))] = False,
 ) -> None:
     from haechi.cli.render import points
-    from haechi.errors import HaechiError, NotVerified
+    from haechi.errors import HaechiError, NotVerified, PartlyDone, UsageMistake
     from haechi.operations import hooks, news, verify
 
+    if sum((by_chance, every, point != "latest")) > 1:
+        raise UsageMistake(
+            _("Either a restore point by chance, or every one, or one that is named."),
+            hint=_("Leave the others out."),
+        )
     view, home = at_home()
     results: list[verify.Verified] = []
     unhooked: dict[str, HaechiError] = {}
@@ -36,9 +72,11 @@ def command(
                 service,
                 home.desk,
                 reporter,
-                which=None if every else point,
-                copy=where,
-                depth="structure" if quick else "all",
+                which=verify.RANDOM if by_chance else None if every else point,
+                copies=where or (),
+                depth="structure" if quick else depth.value,
+                percent=share,
+                seed=seed,
                 unhooked=unhooked,
             )
             if home.plan.notifiers:
@@ -49,5 +87,12 @@ def command(
         raise NotVerified(
             plural("{count} copy is damaged.", "{count} copies are damaged.", len(bad)),
             hint=_("Take a new backup now; an undamaged copy can be read with --from."),
+        )
+    if unseen := verify.unseen(results):
+        raise PartlyDone(
+            plural(
+                "{count} copy could not be looked at.", "{count} copies could not be looked at.", len(unseen)
+            ),
+            hint=unseen[0].problem.hint if unseen[0].problem else "",
         )
     hooks.raise_if_any_failed(_("verification"), unhooked)

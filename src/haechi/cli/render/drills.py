@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -32,8 +33,17 @@ def text(done: Sequence[Drilled], zone: tzinfo | None) -> RenderableType:
             compared,
             amounts.duration(seconds),
         )
+        if one.picked and one.picked.by == "chance":
+            below.append(Text(f"{one.service}: {chosen(one.picked.as_dict())}", style="dim"))
         below += _wrong(one)
     return Group(made, *below) if made.row_count else _("The plan has no service.")
+
+
+def chosen(picked: Mapping[str, Any]) -> str:
+    """How chance came to it, so that it can be made to come to it again."""
+    return _(
+        "picked by chance of {points} points and {copies} copies; again with: --random --seed {seed}"
+    ).format(points=picked["points"], copies=len(picked["copies"]), seed=picked["seed"])
 
 
 def _wrong(one: Drilled) -> list[RenderableType]:
@@ -71,6 +81,8 @@ def as_data(done: Sequence[Drilled]) -> list[dict[str, object]]:
             "point": one.point.id,
             "time": one.point.time,
             "copy": one.copy,
+            "picked": one.picked.as_dict() if one.picked else None,
+            "state": one.state,
             "passed": one.passed,
             "where": one.rehearsed.where if one.rehearsed else "",
             "compared": len(one.rehearsed.restored.comparisons) if one.rehearsed else 0,

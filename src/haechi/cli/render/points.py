@@ -14,6 +14,7 @@ from haechi.i18n import N_, _, plural
 from haechi.model import ProofState
 from haechi.operations.backup import BackedUp
 from haechi.operations.listing import Row
+from haechi.operations.proofs import CopyState
 from haechi.operations.retain import RetentionPlan
 from haechi.operations.together import Outcomes
 from haechi.operations.verify import Verified
@@ -33,9 +34,51 @@ def state(which: ProofState) -> Text:
     return Text(_(word), style=color)
 
 
+DEPTHS = {
+    "structure": N_("everything is there"),
+    "sample": N_("a share was read"),
+    "all": N_("every byte was read"),
+    "restore": N_("it came back"),
+}
+
+
+def proof(of: CopyState, zone: tzinfo | None) -> str:
+    """What a state rests on: how deep, when, from which copy; for one that came back how long it took and how much
+    was compared."""
+    if of.time is None:
+        return _("never looked at")
+    when = f"{amounts.moment(of.time, zone)}, {of.where}"
+    if of.state is ProofState.FAILED:
+        return f"{of.why or _('it failed')} ({when})"
+    if of.state is ProofState.RESTORED:
+        said = _("in {duration}, {count} compared").format(
+            duration=amounts.duration(of.seconds), count=of.compared if of.compared is not None else "?"
+        )
+    else:
+        said = _(DEPTHS.get(of.depth, of.depth))
+    return f"{said} ({when})"
+
+
+def rows_as_data(found: Iterable[Row]) -> list[dict[str, object]]:
+    """For machines: the state of the point, what it rests on, and that of each of its copies."""
+    return [
+        {"point": row.point.as_dict(), "state": row.state, "proven": row.proven, "copies": row.copies}
+        for row in found
+    ]
+
+
 def rows(found: Iterable[Row], zone: tzinfo | None) -> RenderableType:
     """One line a point, oldest first: its id is what `--point` takes."""
-    made = table(_("restore point"), _("time"), _("size"), _("state"), _("copies"), whole=(0, 1), right=(2,))
+    made = table(
+        _("restore point"),
+        _("time"),
+        _("size"),
+        _("state"),
+        _("proof"),
+        _("copies"),
+        whole=(0, 1),
+        right=(2,),
+    )
     for row in found:
         point = row.point
         copies = ", ".join(copy.where for copy in point.copies)
@@ -44,6 +87,7 @@ def rows(found: Iterable[Row], zone: tzinfo | None) -> RenderableType:
             amounts.moment(point.time, zone),
             amounts.size(point.size),
             state(row.state),
+            Text(proof(row.proven, zone), style="red" if row.state is ProofState.FAILED else "dim"),
             Text(copies + (" " + _("(held)") if point.held else "")),
         )
     return made if made.row_count else _("There is no restore point yet. Take one with: haechi backup")
@@ -92,8 +136,11 @@ def verified(results: Iterable[Verified]) -> RenderableType:
     """What each copy that was looked at is like."""
     made = table(_("restore point"), _("copy"), _("result"), _("took"), whole=(0, 1), right=(3,))
     for result in results:
-        good = result.problem is None
-        word = Text(_("whole") if good else _("damaged"), style="green" if good else "bold red")
+        word = Text(_("whole"), style="green")
+        if result.problem:
+            word = Text(_("damaged") if result.looked else _("not looked at"), style="bold red")
+        elif result.depth != "all":
+            word.append(f" ({_(DEPTHS[result.depth])})", style="dim")
         made.add_row(result.point.id, result.where, word, amounts.duration(result.seconds))
         if result.problem:
             made.add_row("", "", Text(result.problem.message, style="red"))

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from haechi.cli.render import amounts
+from haechi.cli.render import amounts, drills
 from haechi.cli.render.terminal import table
 from haechi.documents.report import SEALS
 from haechi.i18n import N_, _
@@ -83,6 +83,8 @@ def _drill(body: dict[str, Any]) -> list[RenderableType]:
     about.show_header = False
     about.add_row(_("restore point"), body["point"])
     about.add_row(_("read from"), body["copy"])
+    if (picked := body.get("picked")) and picked["by"] == "chance":
+        about.add_row(_("chosen"), drills.chosen(picked))
     about.add_row(_("came back in"), body["where"] or "-")
     good = Text(
         _("passed") if body["passed"] else _("failed"), style="green" if body["passed"] else "bold red"

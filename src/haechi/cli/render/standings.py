@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from haechi.cli.render import amounts
-from haechi.cli.render.points import state
+from haechi.cli.render.points import proof, state
 from haechi.cli.render.terminal import table
 from haechi.i18n import N_, _, plural
 from haechi.model import ProofState
@@ -24,8 +24,10 @@ _HEALTH = {
 }
 
 
-def standings(found: Iterable[Standing]) -> RenderableType:
-    """One line a service: RPO and RTO as promised, what holds now, the worst of 30 days, what is proven."""
+def standings(found: Iterable[Standing], zone: tzinfo | None = None) -> RenderableType:
+    """One line a service: RPO and RTO as promised, what holds now, the worst of 30 days, what is proven. Below, what
+    the states rest on."""
+    below: list[Text] = []
     made = table(
         _("service"),
         _("state"),
@@ -50,12 +52,18 @@ def standings(found: Iterable[Standing]) -> RenderableType:
             _duration(standing.promise.rto),
             _takes(standing),
         )
+        if standing.proof and standing.proof.time:
+            bad = standing.state is ProofState.FAILED
+            said = f"{standing.service}: {proof(standing.proof, zone)}"
+            below.append(Text(said, style="red" if bad else "dim"))
         if standing.last_failure:
             made.add_row("", Text(_("last backup failed"), style="red"))
     if not made.row_count:
         return _("The plan has no services yet.")
-    note = _("~ estimated from others of its kind: measure it with haechi drill")
-    return Group(made, Text(note, style="dim")) if guessed else made
+    if guessed:
+        note = _("~ estimated from others of its kind: measure it with haechi drill")
+        below.append(Text(note, style="dim"))
+    return Group(made, *below)
 
 
 def _takes(standing: Standing) -> Text:
@@ -70,6 +78,7 @@ def standings_as_data(found: Iterable[Standing]) -> list[dict[str, object]]:
         {
             "service": s.service,
             "state": s.state,
+            "proof": s.proof,
             "points": s.points,
             "newest": s.newest.id if s.newest else None,
             "newest_time": s.newest.time if s.newest else None,
