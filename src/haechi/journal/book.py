@@ -13,10 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, or_, select, update
 
 from haechi import clock
 from haechi.errors import NotThere, UsageMistake
@@ -305,16 +304,6 @@ class Journal:
             yield connection
 
 
-def _upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert, or replace what is not the key: in one statement, so that two processes cannot collide."""
-    # Only the dialect in use: PostgreSQL's takes longer to import than everything that a list does.
-    dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
-    statement = dialect.insert(table).values(**values)
-    keys = [column.name for column in table.primary_key]
-    changed = {name: statement.excluded[name] for name in values if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
-
-
 def _keep_point(connection: Connection, point: RestorePoint) -> None:
     body = point.as_dict()
     del body["copies"]
@@ -322,10 +311,10 @@ def _keep_point(connection: Connection, point: RestorePoint) -> None:
         known = connection.scalar(select(points.c.body).where(points.c.id == point.id))
         body["facts"] = known["facts"] if known else {}
     row = {"id": point.id, "service": point.service, "time": point.time, "gone": None, "body": body}
-    _upsert(connection, points, row)
+    opening.upsert(connection, points, row)
     for copy in point.copies:
         row = {"point": point.id, "place": copy.where, "ref": copy.ref, "size": copy.size}
-        _upsert(connection, copies, row)
+        opening.upsert(connection, copies, row)
 
 
 def _mark_gone(connection: Connection) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -28,7 +29,7 @@ _MIGRATION_LOCK = 0x6861656368690A  # any number of our own, for PostgreSQL's ad
 
 def open_engine(url: str | None = None) -> Engine:
     """The database at this address (a file of this host if none is given), with the newest tables."""
-    engine = _engine(url or f"sqlite:///{default_path()}")
+    engine = connect(url or f"sqlite:///{default_path()}")
     with explained(engine):
         migrate(engine)
     return engine
@@ -38,7 +39,8 @@ def default_path() -> Path:
     return fileio.state_directory() / "journal.sqlite"
 
 
-def _engine(url: str) -> Engine:
+def connect(url: str) -> Engine:
+    """The database at this address, as several processes may use it. The engine's room opens its own this way."""
     try:
         address = make_url(url)
     except ArgumentError:
@@ -143,6 +145,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads, and so never waits for one that writes."""
     with engine.connect().execution_options(haechi_reading=True) as connection, connection.begin():
         yield connection
+
+
+def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert, or replace what is not the key: in one statement, so that two processes cannot collide."""
+    # Only the dialect in use: PostgreSQL's takes longer to import than everything that a list does.
+    dialect: Any = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
+    statement = dialect.insert(table).values(**values)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: statement.excluded[name] for name in values if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class BackedUp:
     bytes_stored: int = 0
     expired: int = 0
     copied: int = 0  # points that were brought onwards afterwards
+    usual: bool = True  # alike those before it; else old points stay until a person has looked
     unhooked: Mapping[str, HaechiError] = field(default_factory=dict)
 
     def raise_if_partial(self) -> None:
@@ -76,7 +77,9 @@ def back_up(
         problems = {**failed, **hooked.failed}
         entry.outcome = Outcome.PARTIAL if problems else Outcome.SUCCESS
         entry.error = next((e.as_dict() for e in problems.values()), {})
-        return replace(taken, failed=failed, expired=expired, seconds=seconds, unhooked=hooked.failed)
+        return replace(
+            taken, failed=failed, expired=expired, seconds=seconds, unhooked=hooked.failed, usual=usual
+        )
 
 
 def _unusual(service: Service, desk: Desk, entry: Entry, seconds: float) -> bool:

@@ -15,6 +15,7 @@ from haechi.plan.fields import (
     OneOrMany,
     Promised,
     Section,
+    Short,
     When,
     expected,
 )
@@ -42,6 +43,37 @@ class Audit(Section):
         return self
 
 
+class Application(Short):
+    """A command that serves over HTTP, started against what has come back."""
+
+    run: Command = Field(min_length=1, description="The command, without a shell; it listens at {app.port}.")
+    directory: str | None = Field(None, description="Where it runs; else in a new directory.")
+    port: int | None = Field(None, ge=1, le=65535, description="Where it listens; else at a free port.")
+    ready: str = Field("/", pattern="^/", description="The path that answers once it is ready.")
+    deadline: Duration | None = Field(
+        None, description="How long it may take until it answers; else a minute."
+    )
+
+
+class Rehearsal(Short):
+    """[set.NAME.drill]: the whole stack into throwaways, the references between them, and an application on top."""
+
+    when: When | None = Field(None, description="When; by hand only when there is none.")
+    of: Names = Field((), description="From which copies, each time from each; else from the first of each.")
+    into: dict[str, str] = Field(
+        default_factory=dict, description="By service: its throwaway place; else what suits its kind."
+    )
+    order: tuple[Names, ...] = Field(
+        (), description="Services in the order they come back; a list: side by side. Else by their `after`."
+    )
+    env: dict[str, str] = Field(
+        default_factory=dict,
+        description="What the application and the checks find in their environment: “{SERVICE.url}”, …",
+    )
+    app: Application | None = Field(None, description="Started when all has come back.")
+    checks: tuple[Check, ...] = Field((), description="What must hold of what has come back.")
+
+
 class Set(Named):
     """[set.NAME]: services of one application, taken as one point and restored together."""
 
@@ -53,6 +85,8 @@ class Set(Named):
     thaw: Many = Field((), description="Done last, in any case: it may be done twice.")
     audit: tuple[Audit, ...] = Field((), description="References between its services that must hold.")
     deadline: Duration | None = Field(None, description="How long it may take.")
+    promise: Promised | None = Field(None, description="RTO of the whole, which its drill measures.")
+    drill: Rehearsal | None = Field(None, description="How and when all of it is rehearsed together.")
 
 
 class Scenario(Named):
@@ -97,6 +131,9 @@ class Server(Section):
 
     parallel: int = Field(
         2, ge=1, description="How many services, and of these how many databases, are worked on at once."
+    )
+    together: int | None = Field(
+        None, ge=1, description="How many services all hosts together work on at once; no limit if not said."
     )
     state: str = Field(
         "", description="The directory for the journal and locks; else the system's usual one."

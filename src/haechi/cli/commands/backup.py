@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
 from haechi.cli.home import at_home
 from haechi.cli.options import DryRun, Services
 from haechi.i18n import N_
+
+if TYPE_CHECKING:
+    from haechi.app import Home
+    from haechi.events import Reporter
+    from haechi.operations.backup import BackedUp
+    from haechi.operations.service import Service
+    from haechi.operations.together import Outcomes
 
 GROUP = "protect"
 SUMMARY = N_("Take a restore point of services, now")
@@ -23,9 +31,7 @@ def command(
     dry_run: DryRun = False,
 ) -> None:
     from haechi.cli.render import points
-    from haechi.operations import news
-    from haechi.operations.protect import protect
-    from haechi.operations.together import together
+    from haechi.engine import caller
 
     view, home = at_home()
     chosen = home.services(services)
@@ -33,16 +39,35 @@ def command(
         probes = {service.name: service.source.probe() for service in chosen}
         view.answer(probes, text=lambda: points.probes(probes))
         return
-    desk = home.desk
     with view.progress() as reporter:
-        outcomes = together(
-            chosen,
-            lambda s: protect(s, desk, reporter, tags=tag or (), retention=not no_prune),
-            limit=home.plan.parallel,
-        )
-        if home.plan.notifiers:
-            home.teller.tell(news.of_backups(outcomes, desk), reporter)
+        outcomes = caller.back_up(
+            home.state,
+            home.plan.digest,
+            [service.name for service in chosen],
+            reporter,
+            tags=tag or (),
+            retention=not no_prune,
+        ) or _in_place(home, chosen, reporter, tag or (), not no_prune)
     view.answer(outcomes, text=lambda: points.backups(outcomes))
     outcomes.raise_if_any_failed()
     for done in outcomes.done.values():
         done.raise_if_partial()
+
+
+def _in_place(
+    home: Home, chosen: Sequence[Service], reporter: Reporter, tags: Sequence[str], retention: bool
+) -> Outcomes[BackedUp]:
+    """Where no daemon runs."""
+    from haechi.operations import news
+    from haechi.operations.protect import protect
+    from haechi.operations.together import together
+
+    desk = home.desk
+    outcomes = together(
+        chosen,
+        lambda s: protect(s, desk, reporter, tags=tags, retention=retention),
+        limit=home.plan.parallel,
+    )
+    if home.plan.notifiers:
+        home.teller.tell(news.of_backups(outcomes, desk), reporter)
+    return outcomes

@@ -1,0 +1,90 @@
+"""The daemon, put together from the plan: what is due, who does it, and what happens when the plan changes."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from haechi.app import jobs
+from haechi.app.home import Home
+from haechi.engine.database import Database
+from haechi.engine.hand import Outfit
+from haechi.engine.timetable import Duty, Timetable
+from haechi.engine.worker import Post
+from haechi.errors import HaechiError
+from haechi.plan.load import load
+
+
+def timetable(home: Home) -> Timetable:
+    """The plan's jobs, a backup for each service: one that takes long keeps no other waiting."""
+    duties = []
+    for job in jobs.every(home):
+        if job.words[0] == "backup":
+            duties += [Duty(("backup", name), name, job.schedule) for name in job.words[1:]]
+        else:
+            duties.append(Duty(job.words, _subject(job.words), job.schedule))
+    server = home.plan.server
+    return Timetable(tuple(duties), home.zone, server.spread, tuple(server.blackout))
+
+
+def post(home: Home, name: str | None = None) -> Post:
+    return Post(
+        name or socket.gethostname(),
+        home.state,
+        Database.of(home.state, home.plan.journal_url),
+        home.plan.parallel,
+        home.plan.server.together,
+    )
+
+
+def outfit(home: Home) -> Outfit:
+    """What the processes that do the work are started with."""
+    document = home.plan.document
+    return Outfit(
+        (sys.executable, "-m", "haechi.app.hand"), str(Path(document.path).absolute()), document.text
+    )
+
+
+@dataclass
+class Watch:
+    """Looks whether the plan has changed. A broken one is told of once, and the old one stays."""
+
+    home: Home
+    problem: HaechiError | None = None
+    _seen: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self._seen = self._state()
+
+    def look(self) -> bool:
+        """Whether there is a new plan, or a new complaint about it."""
+        state = self._state()
+        if state == self._seen:
+            return False
+        self._seen = state
+        try:
+            home = Home(load(self.home.plan.path))
+        except HaechiError as problem:
+            self.problem = problem
+            return True
+        self.problem = None
+        if home.plan.digest == self.home.plan.digest:
+            return False
+        self.home = home
+        return True
+
+    def _state(self) -> tuple[int, int, int] | None:
+        try:
+            found = self.home.plan.path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _subject(words: tuple[str, ...]) -> str:
+    """“set:erp” for `set backup erp`, the service for all else, “alarms” for what has none."""
+    if words[0] == "set":
+        return f"set:{words[2]}"
+    return words[1] if len(words) > 1 and not words[1].startswith("-") else words[0]

@@ -1,0 +1,97 @@
+"""The hands of this process, by the runs that they work on, and who listens to them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from haechi.engine.hand import Hand, Hear, Outfit
+
+
+class Leaving(BaseException):
+    """The process ends: what it was doing is not over, and goes on where it stands when there is a worker again."""
+
+
+class Crew:
+    """Shared by the worker, its runs and the door."""
+
+    def __init__(self, outfit: Outfit):
+        self.outfit = outfit  # replaced when the plan has changed; a run under way keeps to its own
+        self._hands: dict[str, Hand] = {}
+        self._listeners: dict[str, list[Hear]] = {}
+        self._lock = threading.Lock()
+        self._leaving = False
+
+    @contextmanager
+    def hand(self, run: str) -> Iterator[Hand]:
+        """One for this run."""
+        hand = Hand(self.outfit, lambda said: self._tell(run, said))
+        with self._lock:
+            if self._leaving:
+                raise Leaving
+            self._hands[run] = hand
+        try:
+            yield hand
+        finally:
+            hand.close()
+            with self._lock:
+                self._hands.pop(run, None)
+
+    def ask(self, run: str, what: str, **details: Any) -> dict[str, Any]:
+        """Have the hand of this run do a step. Raises Leaving, and gives no result, when this process ends."""
+        if self._leaving:
+            raise Leaving
+        answer = self._hands[run].ask(what, run=run, **details)
+        if self._leaving:
+            raise Leaving
+        return answer
+
+    @property
+    def busy(self) -> list[str]:
+        """The runs that are being worked on."""
+        with self._lock:
+            return list(self._hands)
+
+    def stop(self, run: str) -> bool:
+        """End what this run does; False if it is not being worked on here."""
+        with self._lock:
+            hand = self._hands.get(run)
+        if hand is None:
+            return False
+        hand.stop()
+        return True
+
+    def leave(self) -> list[str]:
+        """End all hands in good order and let no new one begin; the runs that were broken off."""
+        with self._lock:
+            self._leaving = True
+            hands = dict(self._hands)
+        threads = [threading.Thread(target=hand.stop) for hand in hands.values()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return list(hands)
+
+    # -- listening --------------------------------------------------------------------------------
+
+    @contextmanager
+    def heard(self, run: str, hear: Hear) -> Iterator[None]:
+        """Whatever this run reports is told to this listener, too."""
+        with self._lock:
+            self._listeners.setdefault(run, []).append(hear)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners[run].remove(hear)
+                if not self._listeners[run]:
+                    del self._listeners[run]
+
+    def _tell(self, run: str, said: Mapping[str, Any]) -> None:
+        with self._lock:
+            listeners = list(self._listeners.get(run, ()))
+        for hear in listeners:
+            hear(said)

@@ -1,0 +1,169 @@
+"""What the engine's library does not keep: what was last started, what is paused, who is alive, what is to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, Column, Connection, Engine, MetaData, Table, delete, select, update
+
+from haechi import clock
+from haechi.journal import opening
+from haechi.journal.schema import Moment, Words
+
+_tables = MetaData()
+_fired = Table(
+    "haechi_fired",
+    _tables,
+    Column("duty", Words, primary_key=True),
+    Column("schedule", Words, nullable=False),
+    Column("moment", Moment, nullable=False),
+)
+_pauses = Table(
+    "haechi_pauses",
+    _tables,
+    Column("subject", Words, primary_key=True),  # a service, a set, or * for all
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),
+)
+_workers = Table(
+    "haechi_workers",
+    _tables,
+    Column("name", Words, primary_key=True),
+    Column("version", Words, nullable=False),
+    Column("process", Words, nullable=False),
+    Column("beats", BigInteger, nullable=False),  # counted, not timed: no two hosts' clocks agree
+    Column("began", Moment, nullable=False),
+    Column("seen", Moment, nullable=False),  # for people
+)
+_begun = Table(
+    "haechi_begun",
+    _tables,
+    Column("run", Words, primary_key=True),
+    Column("moment", Moment, nullable=False),
+)
+_cancelled = Table(
+    "haechi_cancelled",
+    _tables,
+    Column("run", Words, primary_key=True),
+    Column("moment", Moment, nullable=False),
+)
+ALL = "*"
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """A worker, as the others see it."""
+
+    name: str
+    version: str
+    process: str
+    beats: int
+    seen: datetime
+
+
+@dataclass(frozen=True)
+class Pause:
+    subject: str
+    since: datetime
+    until: datetime | None
+
+
+class Ledger:
+    """Every method may raise JournalUnavailable. Safe from many threads and processes."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        with self._writing() as connection:
+            _tables.create_all(connection)
+
+    # -- schedules --------------------------------------------------------------------------------
+
+    def fired(self) -> Mapping[str, tuple[str, datetime]]:
+        """The schedule and the moment of every duty that has ever been looked after."""
+        with self._reading() as connection:
+            rows = connection.execute(select(_fired)).all()
+        return {row.duty: (row.schedule, row.moment) for row in rows}
+
+    def fire(self, duty: str, schedule: str, moment: datetime) -> None:
+        with self._writing() as connection:
+            opening.upsert(connection, _fired, {"duty": duty, "schedule": schedule, "moment": moment})
+
+    def pause(self, subject: str, until: datetime | None = None) -> None:
+        with self._writing() as connection:
+            opening.upsert(connection, _pauses, {"subject": subject, "since": clock.now(), "until": until})
+
+    def resume(self, subject: str) -> bool:
+        """Whether it was paused."""
+        with self._writing() as connection:
+            return bool(connection.execute(delete(_pauses).where(_pauses.c.subject == subject)).rowcount)
+
+    def pauses(self) -> Mapping[str, Pause]:
+        """Those that hold now, by their subjects."""
+        with self._reading() as connection:
+            rows = connection.execute(select(_pauses)).all()
+        now = clock.now()
+        return {
+            r.subject: Pause(r.subject, r.since, r.until) for r in rows if r.until is None or r.until > now
+        }
+
+    # -- runs -------------------------------------------------------------------------------------
+
+    def begin(self, run: str) -> bool:
+        """Write down that this run's capture begins. False if it had begun before and did not come to its end."""
+        with self._writing() as connection:
+            known = connection.scalar(select(_begun.c.run).where(_begun.c.run == run))
+            if known is None:
+                opening.upsert(connection, _begun, {"run": run, "moment": clock.now()})
+            return known is None
+
+    def cancel(self, run: str) -> None:
+        """Ask whoever works on it to stop."""
+        with self._writing() as connection:
+            opening.upsert(connection, _cancelled, {"run": run, "moment": clock.now()})
+
+    def cancelled(self) -> frozenset[str]:
+        with self._reading() as connection:
+            return frozenset(connection.scalars(select(_cancelled.c.run)))
+
+    # -- workers ----------------------------------------------------------------------------------
+
+    def beat(self, name: str, version: str, process: str) -> None:
+        """This worker lives."""
+        now = clock.now()
+        with self._writing() as connection:
+            mine = (_workers.c.name == name) & (_workers.c.process == process)
+            values = {"beats": _workers.c.beats + 1, "seen": now, "version": version}
+            if not connection.execute(update(_workers).where(mine).values(values)).rowcount:
+                row = {"name": name, "version": version, "process": process, "beats": 1}
+                opening.upsert(connection, _workers, {**row, "began": now, "seen": now})
+
+    def leave(self, name: str) -> None:
+        with self._writing() as connection:
+            connection.execute(delete(_workers).where(_workers.c.name == name))
+
+    def colleagues(self) -> list[Colleague]:
+        with self._reading() as connection:
+            rows = connection.execute(select(_workers).order_by(_workers.c.name)).all()
+        return [Colleague(row.name, row.version, row.process, row.beats, row.seen) for row in rows]
+
+    # -- care -------------------------------------------------------------------------------------
+
+    def prune(self, older: timedelta) -> None:
+        """Forget what is about runs that are long over."""
+        before = clock.now() - older
+        with self._writing() as connection:
+            for table in (_begun, _cancelled):
+                connection.execute(delete(table).where(table.c.moment < before))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with opening.explained(self._engine), opening.reading(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with opening.explained(self._engine), self._engine.begin() as connection:
+            yield connection

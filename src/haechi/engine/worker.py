@@ -1,0 +1,177 @@
+"""Takes runs off the queue and carries them out, for as long as it lives.
+
+One queue, divided by subject: of each subject one run at a time, wherever it runs, and of all so many. The library
+takes every run of an executor's name for its own when it starts, so there is one worker of a name: held by a lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from haechi import __version__, clock, fileio
+from haechi.engine.crew import Crew
+from haechi.engine.database import Database, hush
+from haechi.engine.hand import Outfit
+from haechi.engine.ledger import Ledger
+from haechi.errors import DriverMissing, HaechiError, VaultLocked
+from haechi.i18n import _
+from haechi.journal import liveness
+
+QUEUE = "runs"
+BEAT = 5.0  # seconds between two signs of life
+ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_POLL = 1.0  # seconds between two looks at the queue
+
+
+@dataclass(frozen=True)
+class Post:
+    """Where a worker stands."""
+
+    name: str  # of its host
+    state: Path
+    database: Database
+    parallel: int = 2  # runs at once, here
+    together: int | None = None  # runs at once, of all workers
+
+
+class Worker:
+    """Runs in this process. `submit` may be called from any thread."""
+
+    def __init__(self, post: Post, crew: Crew, ledger: Ledger):
+        self.post = post
+        self.crew = crew
+        self.ledger = ledger
+        self._over = threading.Event()
+
+    def submit(self, run: str, subject: str, kind: str, *given: Any) -> None:
+        """Put a run into the queue. One of this id is put there once, however often it is asked for."""
+        from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
+
+        from haechi.engine import flows
+
+        flow: Any = {"backup": flows.backup, "command": flows.command}[kind]
+        with SetWorkflowID(run), SetEnqueueOptions(queue_partition_key=subject):
+            DBOS.enqueue_workflow(QUEUE, flow, *given)
+
+    def result(self, run: str) -> dict[str, Any] | None:
+        """What came of a run; None while it is under way."""
+        from dbos import DBOS
+
+        status = DBOS.get_workflow_status(run)
+        if status is None or status.status not in ENDED:
+            return None
+        if status.status == "SUCCESS":
+            return dict(status.output or {})
+        return {"error": _broken_off(status.status).as_dict()}
+
+    def cancel(self, run: str) -> None:
+        """End a run, wherever it is: what has begun unwinds first, and then its subject is free for another."""
+        from dbos import DBOS
+
+        if not self.crew.stop(run):
+            self.ledger.cancel(run)
+            status = DBOS.get_workflow_status(run)
+            if status is not None and status.status == "ENQUEUED":
+                DBOS.cancel_workflow(run)
+
+    def pending(self) -> Sequence[str]:
+        """The runs that are waiting or under way."""
+        from dbos import DBOS
+
+        return [
+            one.workflow_id for one in DBOS.list_workflows(status=["ENQUEUED", "PENDING"], load_input=False)
+        ]
+
+    def forget(self, older: timedelta) -> int:
+        """Let go of the engine's record of runs that ended so long ago; the journal has its own."""
+        from dbos import DBOS
+
+        before = (clock.now() - older).isoformat()
+        old = DBOS.list_workflows(status=list(ENDED), end_time=before, limit=500, load_input=False)
+        if old:
+            DBOS.delete_workflows([one.workflow_id for one in old])
+        self.ledger.prune(older)
+        return len(old)
+
+    def beat(self) -> None:
+        """Signs of life, and a look whether somebody wants one of our runs ended. In a thread of its own."""
+        mark = liveness.mark()
+        while not self._over.wait(BEAT):
+            with suppress(HaechiError):
+                self.ledger.beat(self.post.name, __version__, mark)
+                if busy := self.crew.busy:
+                    for run in self.ledger.cancelled() & set(busy):
+                        self.crew.stop(run)
+
+    def leave(self) -> list[str]:
+        """End in good order; the runs that were broken off, which go on when a worker of this name starts again."""
+        from dbos import DBOS
+
+        self._over.set()
+        left = self.crew.leave()
+        DBOS.destroy()
+        with suppress(HaechiError):
+            self.ledger.leave(self.post.name)
+        return left
+
+
+@contextmanager
+def working(post: Post, outfit: Outfit) -> Iterator[Worker]:
+    """A worker for the length of this block. Raises VaultLocked if there is one, DriverMissing."""
+    try:
+        from dbos import DBOS, DBOSPortableJSONSerializer
+    except ModuleNotFoundError:
+        raise DriverMissing.of("dbos", "engine") from None
+    from haechi.engine import flows
+
+    hush()
+    with ExitStack() as stack:
+        fileio.private_directory(post.state)
+        if not stack.enter_context(fileio.held_lock(post.state / "worker.lock")):
+            raise VaultLocked(
+                _("A haechi worker runs here already."),
+                hint=_("There is one for each state directory; end that one first."),
+            )
+        post.database.prepare()
+        ledger = Ledger(post.database.engine)
+        crew = Crew(outfit)
+        flows.serve(crew, ledger)
+        config: Mapping[str, Any] = {
+            "name": "haechi",
+            "system_database_url": post.database.driver_url,
+            "system_database_engine": post.database.engine,
+            "run_migrations": False,
+            "serializer": DBOSPortableJSONSerializer(),
+            "application_version": flows.VERSION,
+            "executor_id": post.name,
+            "console_log_level": "CRITICAL",
+            "log_level": "CRITICAL",
+        }
+        DBOS(config=config)  # type: ignore[arg-type]
+        DBOS.listen_queues([QUEUE])
+        worker = Worker(post, crew, ledger)
+        ledger.beat(post.name, __version__, liveness.mark())
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE,
+            partition_concurrency=1,
+            global_concurrency=post.together,
+            worker_concurrency=post.parallel,
+            polling_interval_sec=_POLL,
+        )
+        threading.Thread(target=worker.beat, daemon=True, name="beat").start()
+        yield worker
+
+
+def _broken_off(status: str) -> HaechiError:
+    from haechi.errors import Interrupted
+
+    if status == "CANCELLED":
+        return Interrupted(_("Cancelled."))
+    return HaechiError(_("The run was given up after it had been broken off too often."))
