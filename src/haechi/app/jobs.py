@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _LOOKS = parse("hourly :20")  # for what went silent
 _EXTENDS = parse("daily 06:30")  # a lock is renewed when half of it is over
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-[^}]*)?\}|\benv\s*=\s*[\"'](\w+)[\"']")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-[^}]*)?\}|\benv\s*=\s*[\"'](\w+)[\"']|\bserver:env:(\w+)")
 
 
 def every(home: Home) -> list[Job]:
@@ -33,15 +33,12 @@ def every(home: Home) -> list[Job]:
             if when is not None:
                 jobs.append(Job(("copy", name, "--to", copying.to), when))
         for verifying in service.verify:
-            for copy in verifying.of or (None,):
-                jobs.append(Job(("verify", name, *_of(copy), *_depth(verifying)), verifying.when))
+            words = ("verify", name, *_picked(verifying.pick), *_of(*verifying.of), *_depth(verifying))
+            jobs.append(Job(words, verifying.when))
         for drilling in service.drill:
             into = ("--into", drilling.into) if drilling.into else ()
-            chance = ("--random",) if drilling.pick == "random" else ()
-            jobs += [
-                Job(("drill", name, *chance, *_of(copy), *into), drilling.when)
-                for copy in drilling.of or (None,)
-            ]
+            words = ("drill", name, *_picked(drilling.pick), *_of(*drilling.of), *into)
+            jobs.append(Job(words, drilling.when))
     jobs += _of_destinations(plan)
     jobs = [Job(("backup", *names), when) for when, names in backups.items()] + jobs
     jobs += [
@@ -60,7 +57,9 @@ def _of_destinations(plan: Plan) -> list[Job]:
         if not users:
             continue
         for verifying in kept.verify:
-            jobs.append(Job(("verify", *users, "--all", *_of(where), *_depth(verifying)), verifying.when))
+            pick = verifying.pick if "pick" in verifying.model_fields_set else "all"
+            words = ("verify", *users, *_picked(pick), *_of(where), *_depth(verifying))
+            jobs.append(Job(words, verifying.when))
         if kept.lock is not None and kept.url.startswith("s3:"):
             jobs.append(Job(("locks", where, "--extend"), _EXTENDS))
     return jobs
@@ -69,7 +68,7 @@ def _of_destinations(plan: Plan) -> list[Job]:
 def environment(home: Home) -> tuple[str, ...]:
     """The variables that the plan file names."""
     text = home.plan.document.text
-    return tuple(sorted({a or b for a, b in _VARIABLE.findall(text)}))
+    return tuple(sorted({"".join(found) for found in _VARIABLE.findall(text)}))
 
 
 def _begin(hours: Window) -> Schedule:
@@ -79,8 +78,14 @@ def _begin(hours: Window) -> Schedule:
 
 
 def _depth(verifying: Verifying) -> tuple[str, ...]:
+    if verifying.depth == "sample":
+        return ("--depth", "sample", "--share", str(verifying.share))
     return ("--quick",) if verifying.depth == "structure" else ()
 
 
-def _of(copy: str | None) -> tuple[str, ...]:
-    return ("--from", copy) if copy else ()
+def _picked(pick: str) -> tuple[str, ...]:
+    return {"random": ("--random",), "all": ("--all",)}.get(pick, ())
+
+
+def _of(*copies: str) -> tuple[str, ...]:
+    return tuple(word for copy in copies for word in ("--from", copy))

@@ -207,6 +207,28 @@ Bandwidth = Annotated[
     WithJsonSchema({"type": "string", "examples": ["20 MB/s", "100 Mbit/s"]}),
 ]
 
+
+def _percent(value: Any) -> int:
+    text = value.strip().removesuffix("%").strip() if isinstance(value, str) else str(value)
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
+        raise expected(_("a share from 1 to 100, such as “10%”"))
+    return int(text)
+
+
+Percent = Annotated[
+    int,
+    PlainValidator(_percent),
+    PlainSerializer(lambda share: share),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 100},
+                {"type": "string", "examples": ["10%"]},
+            ]
+        }
+    ),
+]
+
 # -- how long things stay, and what is promised ------------------------------------------------------
 
 TIERS = ("hourly", "daily", "weekly", "monthly", "yearly")

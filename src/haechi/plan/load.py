@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from haechi.errors import PlanMistake
 from haechi.i18n import _
-from haechi.plan import kinds, references, sense, whereabouts
+from haechi.plan import kinds, references, rehearsals, sense, whereabouts
 from haechi.plan.complaints import validate
 from haechi.plan.document import Document, parse, read
 from haechi.plan.mistakes import Found
@@ -91,6 +91,7 @@ def _plan(document: Document) -> Plan:
     references.check(plan, found)
     whereabouts.check(plan, found)
     sense.check(plan, found)
+    rehearsals.check(plan, found)
     found.settle()
     return replace(plan, advice=tuple(found.advice))
 

@@ -24,6 +24,7 @@ from haechi.plan.fields import (
     KeepRule,
     Names,
     OneOrMany,
+    Percent,
     Promised,
     Section,
     Short,
@@ -35,6 +36,7 @@ from haechi.plan.steps import Check, Hooks
 
 Depth = Literal["structure", "sample", "all"]
 Pick = Literal["newest", "random"]
+Picks = Literal["newest", "random", "all"]
 Priority = Literal["high", "medium", "low"]
 
 
@@ -98,9 +100,22 @@ class Verifying(Short):
 
     when: When = Field(description="When.")
     depth: Depth = Field("all", description="The structure only, a share of the data, or all of it.")
-    share: int = Field(10, ge=1, le=100, description="With depth “sample”: how many percent of the data.")
-    pick: Pick = Field("newest", description="Which restore point.")
+    share: Percent = Field(
+        10, description="How many percent of the data, by chance: “10%” makes it a sample."
+    )
+    pick: Picks = Field(
+        "newest",
+        description="Which restore point; of a vault or an archive as a whole, all if nothing is said.",
+    )
     of: Names = Field((), description="Which copies; all of them when none is named.")
+
+    @model_validator(mode="after")
+    def _sample(self) -> Self:
+        if "share" not in self.model_fields_set or self.depth == "sample":
+            return self
+        if "depth" in self.model_fields_set:
+            raise expected(_("either a share, or a depth other than “sample”"))
+        return self.model_copy(update={"depth": "sample"})
 
 
 class Drilling(Short):
@@ -110,7 +125,7 @@ class Drilling(Short):
     pick: Pick = Field("random", description="Which restore point.")
     of: Names = Field((), description="From which copies one is picked; from all when none is named.")
     into: str | None = Field(
-        None, description="The throwaway place; what suits the source when none is named."
+        None, description="The throwaway place: “docker:postgres:15-alpine”; else what suits the source."
     )
 
 

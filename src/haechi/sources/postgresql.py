@@ -135,6 +135,11 @@ def fitted(options: Options, forms: Collection[str]) -> Options:
     return options.model_copy(update={"format": "plain"})
 
 
+def check_into(into: str) -> None:
+    """Whether a plan may name this as the place of a drill. Raises UsageMistake."""
+    rehearsal.check_into(into)
+
+
 def main_form(options: Options) -> str:
     """The form of the dumps: the plan looks whether the archives' layouts can hold it."""
     return dump.FORMS[options.format]
