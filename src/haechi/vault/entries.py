@@ -32,6 +32,7 @@ FINGERPRINT = XATTR + "fingerprint"
 _BATCH = 1 << 20  # bytes of small ones sealed in one go
 _BATCH_FILES = 128
 _WINDOW = 16  # for each that is read at once, so many may wait for their turn
+_FEW = 8  # small ones that one thread reads one after another: handing over each by itself would cost more
 _LARGE_AT_ONCE = 4  # each with a few MiB on its way
 _TRIES = 3
 _MODE = 0o600
@@ -84,8 +85,8 @@ class _Level:
         self.taken.add(name)
 
 
-# A directory and one of its files, which is its JSON, or nothing when it is gone; or that the directory is complete.
-_Waiting = tuple[_Level, str, Future[str | None] | None]
+# Some files of a directory, which become their JSON by their names; or that the directory is complete.
+_Waiting = tuple[_Level, int, Future[dict[str, str]] | None]
 
 
 class EntryWalk:
@@ -101,7 +102,9 @@ class EntryWalk:
         self._at_once = at_once
         self._levels: list[_Level] = []
         self._path: list[str] = []
+        self._few: list[tuple[str, Entry]] = []  # of the present directory, not handed over yet
         self._waiting: deque[_Waiting] = deque()
+        self._ahead = 0  # how many files are in it
         self._above: dict[int, _Level] = {}
         self._large = threading.Semaphore(_LARGE_AT_ONCE)
         self._guard = threading.Lock()
@@ -116,25 +119,31 @@ class EntryWalk:
         try:
             for entry in entries:
                 *directories, name = entry.path.split("/")
-                level = self._go_to(directories)
-                self._take(entry, name, level, pool)
+                level = self._go_to(directories, pool)
+                self._take(entry, name, level)
+                if len(self._few) >= _FEW or entry.size > chunking.SMALLEST:
+                    self._hand_over(pool)
                 self._settle(self._at_once * _WINDOW)
-            self._go_to([])
+            self._hand_over(pool)
+            self._go_to([], pool)
             self._settle(0)
             self._flush()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
         return top.finished
 
-    def _go_to(self, directories: list[str]) -> _Level:
+    def _go_to(self, directories: list[str], pool: ThreadPoolExecutor) -> _Level:
         """Leave the directories that are complete, and enter the new ones."""
+        if directories == self._path:
+            return self._levels[-1]
+        self._hand_over(pool)
         shared = 0
         for one, other in zip(directories, self._path, strict=False):
             if one != other:
                 break
             shared += 1
         while len(self._path) > shared:
-            self._waiting.append((self._levels.pop(), "", None))
+            self._waiting.append((self._levels.pop(), 0, None))
             self._path.pop()
         for name in directories[shared:]:
             above = self._levels[-1]
@@ -149,7 +158,7 @@ class EntryWalk:
     def _parent(self, tree: str | None) -> Parent:
         return Parent(self._load_tree(tree) if tree is not None else None)
 
-    def _take(self, entry: Entry, name: str, level: _Level, pool: ThreadPoolExecutor) -> None:
+    def _take(self, entry: Entry, name: str, level: _Level) -> None:
         level.claim(name)
         known = self._unchanged(entry, name, level.parent) if entry.fingerprint else ""
         if known:
@@ -159,13 +168,20 @@ class EntryWalk:
             self._step.advance(entry.size)
             level.finished[name] = known
         else:
-            self._waiting.append((level, name, pool.submit(self._read, entry, name)))
+            self._few.append((name, entry))
+
+    def _hand_over(self, pool: ThreadPoolExecutor) -> None:
+        if self._few:
+            self._waiting.append((self._levels[-1], len(self._few), pool.submit(self._read_all, self._few)))
+            self._ahead += len(self._few)
+            self._few = []
 
     def _unchanged(self, entry: Entry, name: str, parent: Parent) -> str:
         """The encoded node, if the parent has it and all its contents are there; else nothing."""
         piece = parent.piece(name)
         if (
-            piece.startswith(_head(name, entry.time, entry.size))
+            piece
+            and piece.startswith(_head(name, entry.time, entry.size))
             and _attribute(FINGERPRINT, entry.fingerprint) in piece
         ):
             content = ids_at_end(piece)
@@ -188,13 +204,12 @@ class EntryWalk:
     def _settle(self, most: int) -> None:
         """Take up what has come, in order: so a directory's end comes after all that lies in it."""
         while self._waiting:
-            level, name, coming = self._waiting[0]
+            level, count, coming = self._waiting[0]
             if coming is not None:
-                if len(self._waiting) <= most and not coming.done():
+                if self._ahead <= most and not coming.done():
                     return
-                encoded = coming.result()
-                if encoded is not None:
-                    level.finished[name] = encoded
+                level.finished.update(coming.result())
+                self._ahead -= count
             else:
                 self._complete(level)
             self._waiting.popleft()
@@ -209,6 +224,11 @@ class EntryWalk:
         self._report.directories += 1
 
     # -- in other threads ------------------------------------------------------------------------------------
+
+    def _read_all(self, few: Sequence[tuple[str, Entry]]) -> dict[str, str]:
+        """Those of them that are there."""
+        read = ((name, self._read(entry, name)) for name, entry in few)
+        return {name: encoded for name, encoded in read if encoded is not None}
 
     def _read(self, entry: Entry, name: str) -> str | None:
         if entry.size <= chunking.SMALLEST:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes, urlencode
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -276,19 +277,14 @@ class _Page:
         return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "surrogateescape")
 
 
-_times = threading.local()
-
-
+@lru_cache(1024)  # neighbours were often written in the same second
 def _moment(text: str) -> datetime:
-    """Neighbours in a listing were often written in the same second."""
-    known = getattr(_times, "last", None)
-    if known is None or known[0] != text:
-        try:
-            known = _times.last = (text, datetime.fromisoformat(text).astimezone(UTC))
-        except ValueError:
-            known = _times.last = (text, datetime(1970, 1, 1, tzinfo=UTC))
-    moment: datetime = known[1]
-    return moment
+    """Of a listing, or of a header. What makes no sense, or is not there, is long ago."""
+    with suppress(ValueError):
+        return datetime.fromisoformat(text).astimezone(UTC)
+    with suppress(ValueError):
+        return parsedate_to_datetime(text).astimezone(UTC)
+    return datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _got(answer: Answer) -> Got:
@@ -304,7 +300,7 @@ def _got(answer: Answer) -> Got:
     return Got(
         data=answer.body,
         size=int(size) if size.isdigit() else len(answer.body),
-        time=parsedate_to_datetime(headers["last-modified"]) if "last-modified" in headers else _moment(""),
+        time=_moment(headers.get("last-modified", "")),
         etag=headers.get("etag", "").strip('"'),
         version="" if version == "null" else version,
         attributes=attributes,
