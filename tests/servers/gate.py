@@ -21,6 +21,8 @@ class Gate:
         self._pairs: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.port = int(self._listening.getsockname()[1])
+        self.carried = 0  # bytes, both ways
+        self._limit: int | None = None
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -43,7 +45,12 @@ class Gate:
                 with suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
 
+    def shut_after(self, amount: int) -> None:
+        """Once so many more bytes have gone through."""
+        self._limit = self.carried + amount
+
     def open(self) -> None:
+        self._limit = None
         self._open.set()
 
     def _accept(self) -> None:
@@ -70,6 +77,12 @@ class Gate:
                         if not data:
                             return
                         key.data.sendall(data)
+                        with self._lock:
+                            self.carried += len(data)
+                            over = self._limit is not None and self.carried > self._limit
+                        if over:
+                            self.shut()
+                            return
             except OSError:
                 return
             finally:

@@ -79,9 +79,11 @@ def parse_options(url: str, options: Mapping[str, Any] | BaseModel | None = None
 def open_store(url: str, options: Mapping[str, Any] | BaseModel | None = None) -> Store:
     """The store at this address, patient and polite as its options say. Nothing is created or contacted yet."""
     chosen = parse_options(url, options)
-    store: Store = kind_of(url).build(url, chosen)
+    kind = kind_of(url)
+    store: Store = kind.build(url, chosen)
     if chosen.append_only:
         store = AppendOnly(store)
     if chosen.upload_limit or chosen.download_limit:
-        store = Throttled(store, up=chosen.upload_limit, down=chosen.download_limit)
+        up = None if getattr(kind, "limits_upload", False) else chosen.upload_limit
+        store = Throttled(store, up=up, down=chosen.download_limit)
     return Retrying(store, attempts=chosen.retries + 1, patience=chosen.patience)

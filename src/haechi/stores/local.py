@@ -3,9 +3,10 @@
     url = "/backup/vault"        # or file:///backup/vault
 
 Directories are made with mode 0700 and files with 0600. A file takes its name only when all of it is on the
-disk, so a crash leaves either the whole object or none. With `mounted = true` nothing is written unless a file
-system is mounted at that path or above it (other than the system's own): a share that fell off is noticed
-rather than filled up underneath.
+disk, so a crash leaves either the whole object or none. With `mounted = true` nothing is read or written unless a
+file system is mounted at that path or above it (other than the system's own): a share that fell off is noticed
+rather than filled up underneath, and its copies are not taken for gone. What /etc/fstab mounts there is missed
+without a word in the plan.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ schemes = ("", "file")
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP}
 _GONE = {errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH}
 _COPY = 1 << 20
+FSTAB = Path("/etc/fstab")
 _TEMPORARY = re.compile(r"^\..+\.[0-9a-f]{8}\.tmp$")
 
 
@@ -54,8 +56,9 @@ class Local:
     def __init__(self, root: Path, *, mounted: bool = False):
         self.root = root.absolute()
         self._swept: set[Path] = set()
-        if mounted:
-            _demand_mount(self.root)
+        self._mounted = mounted
+        self._wanted = mount_of(self.root)
+        self._demand_mount()
 
     @property
     def url(self) -> str:
@@ -75,6 +78,7 @@ class Local:
 
     def put(self, key: str, data: Buffer | Iterable[Buffer], *, replace: bool = False) -> None:
         path = self._path(key)
+        self._demand_mount()
         pieces = [data] if isinstance(data, bytes | bytearray | memoryview) else data
         with self._explained(key):
             if not replace and path.exists():
@@ -96,6 +100,7 @@ class Local:
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         directory, prefix = checked_prefix(prefix)
+        self._demand_mount()
         with self._explained(directory or "."):
             yield from self._walk(directory, prefix)
 
@@ -108,6 +113,7 @@ class Local:
 
     def duplicate(self, key: str, new: str) -> None:
         source, target = self._path(key), self._path(new)
+        self._demand_mount()
         with self._explained(key):
             if not source.is_file():
                 raise not_there(key, self.url)
@@ -127,6 +133,13 @@ class Local:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _demand_mount(self) -> None:
+        """Looked at each time: a share falls off when it likes, and what lies below it is the system's own disk."""
+        if self._wanted is not None and not self._wanted.is_mount():
+            raise _not_mounted(self._wanted)
+        if self._mounted and not any(p.is_mount() for p in (self.root, *self.root.parents) if p != Path("/")):
+            raise _not_mounted(self.root)
 
     def _path(self, key: str) -> Path:
         return self.root / checked(key)
@@ -257,11 +270,23 @@ def _entry(key: str, found: os.stat_result) -> Entry:
     return Entry(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
-def _demand_mount(root: Path) -> None:
-    for path in (root, *root.parents):
-        if path != Path("/") and path.is_mount():
-            return
-    raise StoreRefused(
-        _("Nothing is mounted at {path}.").format(path=root),
-        hint=_("Mount the disk or share first, or take `mounted = true` out of the plan."),
+def mount_of(root: Path) -> Path | None:
+    """Where /etc/fstab mounts something that this directory lies on, other than the system's own disk."""
+    try:
+        lines = FSTAB.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    points = [
+        Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[1]))
+        for line in lines
+        if len(fields := line.split()) > 2 and not fields[0].startswith("#") and fields[1].startswith("/")
+    ]
+    above = [point for point in points if point != Path("/") and point in (root, *root.parents)]
+    return max(above, key=lambda point: len(point.parts), default=None)
+
+
+def _not_mounted(path: Path) -> StoreRefused:
+    return StoreRefused(
+        _("Nothing is mounted at {path}.").format(path=path),
+        hint=_("Mount the disk or share first: below it lies the disk of this system, which would run full."),
     )

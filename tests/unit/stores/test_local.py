@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from haechi.errors import StoreFull, StoreRefused, StoreUnavailable
-from haechi.stores.local import Local, Options, build
+from haechi.stores.local import Local, Options, build, mount_of
 
 
 @pytest.fixture
@@ -134,6 +134,37 @@ def test_nothing_is_written_where_nothing_is_mounted(tmp_path: Path) -> None:
     with pytest.raises(StoreRefused, match="Nothing is mounted"):
         build("/nothing/mounted/here", Options(mounted=True))
     assert build("/dev/shm/vault", Options(mounted=True)).url == "/dev/shm/vault"
+
+
+def test_what_fstab_mounts_is_missed_without_a_word_in_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fstab").write_text(
+        f"# nas:/x {tmp_path} nfs\nUUID=1 / ext4 defaults 0 1\nnas:/backup {tmp_path}/the\\040nas nfs rw 0 0\n"
+    )
+    monkeypatch.setattr("haechi.stores.local.FSTAB", tmp_path / "fstab")
+    assert build(str(tmp_path / "elsewhere"), Options()).url
+    assert mount_of(tmp_path / "the nas" / "backup") == tmp_path / "the nas"
+    (tmp_path / "the nas").mkdir()
+    with pytest.raises(StoreRefused, match=r"Nothing is mounted at .*the nas"):
+        build(str(tmp_path / "the nas" / "backup"), Options())
+    assert list((tmp_path / "the nas").iterdir()) == []
+
+
+def test_a_share_that_falls_off_under_our_hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = {tmp_path}
+    monkeypatch.setattr(Path, "is_mount", lambda path: path in mounted)
+    store = build(str(tmp_path / "vault"), Options(mounted=True))
+    store.put("a", b"x")
+    mounted.clear()
+    for call in (
+        lambda: store.put("b", b"x"),
+        lambda: store.duplicate("a", "c"),
+        lambda: list(store.list()),  # or what lies there would be taken for gone, and be copied anew
+    ):
+        with pytest.raises(StoreRefused, match="Nothing is mounted"):
+            call()
+    assert [path.name for path in (tmp_path / "vault").iterdir()] == ["a"]
 
 
 def test_an_address_may_be_a_file_url(tmp_path: Path) -> None:
