@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from haechi import clock
 from haechi.errors import JournalUnavailable
 from haechi.events import Reporter
 from haechi.model import Outcome, Promise, Proof, ProofState, RestorePoint, Run
-from haechi.operations import locate, measures
+from haechi.operations import locate, measures, trend
 from haechi.operations.desk import Desk
 from haechi.operations.proofs import CopyState, by_point, standing
 from haechi.operations.service import Service
+from haechi.operations.trend import Trend
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Standing:
     points: int
     last_failure: str = ""
     proof: CopyState | None = None  # what the newest point's state rests on
+    rpo_trend: Mapping[int, Trend] = field(default_factory=dict)  # by days back
+    rto_trend: Mapping[int, Trend] = field(default_factory=dict)
 
     @property
     def rpo_broken(self) -> bool:
@@ -86,7 +89,7 @@ def _look(service: Service, desk: Desk, reporter: Reporter, now: datetime) -> _S
     backups: list[Run] = []
     with suppress(JournalUnavailable):  # it is told with the proofs
         backups = desk.journal.runs(
-            service=service.name, operation="backup", since=now - 2 * measures.WINDOW, limit=None
+            service=service.name, operation="backup", since=now - 4 * measures.WINDOW, limit=None
         )
     return _Seen(service, points, desk.proofs(service.name, reporter), backups)
 
@@ -105,6 +108,8 @@ def _standing(seen: _Seen, everybody: Sequence[_Seen], now: datetime) -> Standin
     times = {p.time for p in good} | {
         r.began for r in seen.backups if r.outcome in (Outcome.SUCCESS, Outcome.PARTIAL)
     }
+    size = newest.size if newest else 0
+    windows = {days: timedelta(days=days) for days in trend.WINDOWS}
     return Standing(
         service=seen.service.name,
         promise=seen.service.promise,
@@ -120,6 +125,8 @@ def _standing(seen: _Seen, everybody: Sequence[_Seen], now: datetime) -> Standin
         points=len(points),
         last_failure=str(last.error.get("message", "")) if last else "",
         proof=proven_by[newest.id] if newest else None,
+        rpo_trend={days: trend.of_gaps(times, now, window) for days, window in windows.items()},
+        rto_trend={d: trend.of_restores(seen.restores, size, now, window) for d, window in windows.items()},
     )
 
 

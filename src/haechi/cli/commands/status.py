@@ -13,6 +13,7 @@ from haechi.i18n import N_, _
 if TYPE_CHECKING:
     from haechi.app import Home
     from haechi.cli.screen import Screen
+    from haechi.operations.status import Standing
 
 GROUP = "look"
 SUMMARY = N_("What each service promises, what holds now, and what is proven")
@@ -23,6 +24,10 @@ def command(
     copies: Annotated[
         bool,
         Option("--copies", help=N_("Each copy by itself, the rule 3-2-1-1-0, and what it costs a month.")),
+    ] = False,
+    scenarios: Annotated[
+        bool,
+        Option("--scenarios", help=N_("How long each scenario of the plan takes, and what comes first.")),
     ] = False,
     nagios: Annotated[
         bool, Option("--nagios", help=N_("One line and a status as Nagios and Icinga read them: 0, 1, 2."))
@@ -38,6 +43,9 @@ def command(
         return
     with view.progress() as reporter:
         standings = status.standings(home.services(services), home.desk, reporter)
+    if scenarios:
+        _scenarios(view, home, standings)
+        return
     if nagios:
         number, line = shown.nagios(standings)
         view.answer({"status": number, "line": line}, text=lambda: line)
@@ -48,6 +56,15 @@ def command(
             _("A promise does not hold: {names}.").format(names=", ".join(broken)),
             hint=_("Take a restore point now with: haechi backup {names}").format(names=" ".join(broken)),
         )
+
+
+def _scenarios(view: Screen, home: Home, standings: list[Standing]) -> None:
+    from haechi.app import expecting
+    from haechi.cli.render import expectations as shown
+    from haechi.operations import expectations
+
+    found = expectations.expectations(expecting.scenarios(home), standings)
+    view.answer(shown.as_data(found), text=lambda: shown.text(found))
 
 
 def _copies(view: Screen, home: Home, services: list[str] | None) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta, tzinfo
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from haechi.cli.render import amounts
+from haechi.cli.render import amounts, trends
 from haechi.cli.render.points import proof, state
 from haechi.cli.render.terminal import table
 from haechi.i18n import N_, _, plural
@@ -40,6 +40,7 @@ def standings(found: Iterable[Standing], zone: tzinfo | None = None) -> Renderab
         right=(2, 3, 4, 5, 6, 7),
     )
     guessed = False
+    moving: list[Text] = []
     for standing in found:
         guessed |= standing.rto_is_estimate
         made.add_row(
@@ -56,6 +57,7 @@ def standings(found: Iterable[Standing], zone: tzinfo | None = None) -> Renderab
             bad = standing.state is ProofState.FAILED
             said = f"{standing.service}: {proof(standing.proof, zone)}"
             below.append(Text(said, style="red" if bad else "dim"))
+        moving += trends.lines(standing)
         if standing.last_failure:
             made.add_row("", Text(_("last backup failed"), style="red"))
     if not made.row_count:
@@ -63,7 +65,7 @@ def standings(found: Iterable[Standing], zone: tzinfo | None = None) -> Renderab
     if guessed:
         note = _("~ estimated from others of its kind: measure it with haechi drill")
         below.append(Text(note, style="dim"))
-    return Group(made, *below)
+    return Group(made, *moving, *below)
 
 
 def _takes(standing: Standing) -> Text:
@@ -91,6 +93,7 @@ def standings_as_data(found: Iterable[Standing]) -> list[dict[str, object]]:
             "rto_now": s.rto_now,
             "rto_is_estimate": s.rto_is_estimate,
             "restored_at": s.restored_at,
+            "trend": trends.as_data(s),
             "broken": s.broken,
             "last_failure": s.last_failure,
         }
