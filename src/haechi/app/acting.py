@@ -8,6 +8,7 @@ from typing import Any
 
 from haechi.operations import acts, checks
 from haechi.operations.hooks import Hook, Hooks
+from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.plan import steps
 from haechi.sources._expectations import SOMETHING, as_text
@@ -52,8 +53,8 @@ def hook(said: steps.Hook, around: Around) -> Hook:
     return Hook(act, said.deadline.total_seconds()) if said.deadline else Hook(act)
 
 
-def check(said: steps.Check, around: Around) -> checks.Check:
-    """One thing that must hold."""
+def check(said: steps.Check, around: Around, place: Place | None = None) -> checks.Check:
+    """One thing that must hold. `place` is where its command runs, whatever is said."""
     question: checks.Question
     expect = None if said.expect is None else str(as_text(said.expect))
     if said.sql is not None:
@@ -71,6 +72,6 @@ def check(said: steps.Check, around: Around) -> checks.Check:
     else:
         assert said.run
         question = checks.Program(
-            said.run, open_place(said.at or around.at), expect, said.contains, said.title
+            said.run, place or open_place(said.at or around.at), expect, said.contains, said.title
         )
     return checks.Check(question, said.deadline.total_seconds()) if said.deadline else checks.Check(question)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from haechi.operations.guard import Guarded
     from haechi.operations.into_vault import VaultDestination
     from haechi.operations.recovery_set import RecoverySet
+    from haechi.operations.stack import Stack
     from haechi.operations.telling import Teller
     from haechi.stores._base import Store
     from haechi.vault.repository import Vault
@@ -140,6 +141,12 @@ class Home:
         from haechi.app import sets
 
         return sets.build(self, name, taking=taking)
+
+    def stack(self, name: str | None = None) -> Stack:
+        """A set by its name, as its drill brings it up; without a name, everything."""
+        from haechi.app import stacks
+
+        return stacks.everything(self) if name is None else stacks.build(self, name)
 
     def guarded(self, name: str, *, back: bool = False) -> Guarded:
         """A guarded command by its name in the plan. With `back` the state before comes back by itself."""

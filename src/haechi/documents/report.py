@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from html import escape
 from typing import Any
 
-from haechi.documents import timeline
+from haechi.documents import stack, timeline
 from haechi.i18n import N_, _, language
 from haechi.model import Report
 from haechi.schedule import say_duration
@@ -38,7 +38,7 @@ footer { margin-top: 2.5rem; font-size: .85rem; } @media print { body { margin: 
 def page(report: Report, seal: str, zone: tzinfo | None) -> str:
     """The whole page, in the language that is in use."""
     body: dict[str, Any] = json.loads(report.body)
-    inner = _drill(body, zone) if report.kind == "drill" else _checklist(body)
+    inner = _inner(report.kind, body, zone)
     title = _title(report)
     return (
         f'<!doctype html>\n<html lang="{language()}"><head><meta charset="utf-8">'
@@ -49,7 +49,16 @@ def page(report: Report, seal: str, zone: tzinfo | None) -> str:
     )
 
 
+def _inner(kind: str, body: Mapping[str, Any], zone: tzinfo | None) -> str:
+    if kind == "set-drill":
+        good = _verdict(body["passed"], _("all of it came back and fits together"), _("failed"))
+        return good + stack.inner(body, zone)
+    return _drill(body, zone) if kind == "drill" else _checklist(body)
+
+
 def _title(report: Report) -> str:
+    if report.kind == "set-drill":
+        return _("Drill of the whole stack: {name}").format(name=report.subject)
     if report.kind == "drill":
         return _("Restore drill: {service}").format(service=report.subject)
     return _("Checklist: {name}").format(name=report.subject)

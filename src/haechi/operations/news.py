@@ -14,6 +14,7 @@ from haechi.operations.alarms import Alarm
 from haechi.operations.backup import BackedUp
 from haechi.operations.desk import Desk
 from haechi.operations.drill import Drilled
+from haechi.operations.stack_drilled import StackDrilled, why
 from haechi.operations.together import Outcomes
 from haechi.operations.verify import Verified
 
@@ -51,6 +52,21 @@ def of_drills(done: Iterable[Drilled], failed: Mapping[str, HaechiError]) -> lis
         )
         lines.append(Line("drill-failed", one.service, text, f"haechi backup {one.service}"))
     lines += [Line("drill-failed", name, problem.message, problem.hint) for name, problem in failed.items()]
+    return lines
+
+
+def of_stacks(done: Iterable[StackDrilled]) -> list[Line]:
+    """Of whole stacks."""
+    lines = []
+    for one in done:
+        if one.passed:
+            text = _("the whole stack came back and fits together, in {seconds:.0f} s").format(
+                seconds=one.seconds
+            )
+            lines.append(Line("drill", one.name, text, mood=Mood.GOOD))
+        else:
+            text = _("the whole stack did not come back right: {why}").format(why="; ".join(why(one)))
+            lines.append(Line("drill-failed", one.name, text, f"haechi drill set:{one.name}"))
     return lines
 
 

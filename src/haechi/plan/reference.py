@@ -43,6 +43,8 @@ _PARTS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("encrypt", sections.Encrypt),
     ("price", sections.Price),
     ("audit", recovery.Audit),
+    ("drill of a set", recovery.Rehearsal),
+    ("app of a drill", recovery.Application),
     ("an item of a checklist", people.Item),
     ("mail", people.Mail),
     ("a value that is kept elsewhere", Origin),

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from haechi.errors import HaechiError
 from haechi.i18n import _
-from haechi.plan import kinds
+from haechi.plan import kinds, set_drills
 from haechi.plan.mistakes import Found
 from haechi.plan.model import Plan
 from haechi.plan.positions import Key
@@ -200,6 +200,8 @@ def _recovery(plan: Plan, names: _Names) -> None:
                         together.of,
                         _("“{name}” is not one of this set's services."),
                     )
+        if together.drill:
+            set_drills.check(plan, together, names.found)
     for name, scenario in plan.scenarios.items():
         key: Key = ("scenario", name)
         for number, beside in enumerate(scenario.order):

@@ -47,9 +47,14 @@ def run(
     user: str | None = None,
     deadline: float | None = None,
     check: bool = True,
+    bare: bool = False,
+    tied: bool = False,
 ) -> Completed:
-    """Run to the end and give back what it wrote. For small outputs; `start` streams large ones."""
-    with start(argv, feed=stdin is not None, env=env, cwd=cwd, user=user, deadline=deadline) as running:
+    """Run to the end and give back what it wrote. For small outputs; `start` streams large ones. `tied` programs read
+    a pipe that ends when haechi does."""
+    with start(
+        argv, feed=stdin is not None or tied, env=env, cwd=cwd, user=user, deadline=deadline, bare=bare
+    ) as running:
         return complete(running, stdin, check=check)
 
 
@@ -79,13 +84,17 @@ def start(
     user: str | None = None,
     deadline: float | None = None,
     far: FarEnd | None = None,
+    bare: bool = False,
 ) -> Iterator[Running]:
     """A program under way; leaving the block ends its whole group. `feed` opens its standard input for writing.
+    `bare`: of haechi's own environment it finds only what every program needs.
 
     As `stdin`, a file or descriptor is handed to the program itself; any other stream is carried into it, and if
     reading the stream fails the program is ended and `check` raises what went wrong.
     """
-    running = Running(argv, stdin=stdin, feed=feed, env=env, cwd=cwd, user=user, deadline=deadline, far=far)
+    running = Running(
+        argv, stdin=stdin, feed=feed, env=env, cwd=cwd, user=user, deadline=deadline, far=far, bare=bare
+    )
     try:
         yield running
     finally:

@@ -59,6 +59,7 @@ class Running:
         user: str | None = None,
         deadline: float | None = None,
         far: FarEnd | None = None,
+        bare: bool = False,
     ):
         self.argv = tuple(argv)
         self.began = clock.monotonic()
@@ -70,7 +71,7 @@ class Running:
         self._ended = False
         given, pumped = spawning.given(stdin, feed or far is not None)
         self.is_spared = ending.sparing()
-        self._child = spawning.spawn(self.argv, given, env, cwd, user)
+        self._child = spawning.spawn(self.argv, given, env, cwd, user, bare)
         ending.under_way.add(self)
         assert self._child.stdout and self._child.stderr
         self.is_wide = spawning.widen(self._child.stdout.fileno())

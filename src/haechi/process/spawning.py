@@ -14,6 +14,7 @@ from haechi.errors import HaechiError, ProgramFailed, ProgramMissing
 from haechi.i18n import _
 
 BUFFER = 1 << 20
+_NEEDED = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TZ", "TMPDIR", "TERM", "LANG", "LANGUAGE"}
 
 
 def given(stdin: BinaryIO | int | None, piped: bool) -> tuple[BinaryIO | int, BinaryIO | None]:
@@ -34,6 +35,7 @@ def spawn(
     env: Mapping[str, str] | None,
     cwd: str | None,
     user: str | None,
+    bare: bool,
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -42,7 +44,7 @@ def spawn(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env=None if env is None else {**os.environ, **env},
+            env=_environment(env, bare),
             cwd=cwd,
             start_new_session=True,
             **_identity(user),
@@ -60,6 +62,14 @@ def spawn(
         raise ProgramFailed(
             _("“{program}” cannot be run: {reason}.").format(program=argv[0], reason=problem.strerror)
         ) from None
+
+
+def _environment(env: Mapping[str, str] | None, bare: bool) -> dict[str, str] | None:
+    """What it finds: haechi's own and what it is given; `bare`, of haechi's own only what every program needs."""
+    if not bare:
+        return None if env is None else {**os.environ, **env}
+    own = {name: value for name, value in os.environ.items() if name in _NEEDED or name.startswith("LC_")}
+    return {**own, **(env or {})}
 
 
 def _identity(user: str | None) -> dict[str, Any]:

@@ -15,7 +15,8 @@ SUMMARY = N_("Rehearse a restore in a throwaway place and compare it with what w
 HELP = N_(
     "Every service comes back in a place of its own that is gone afterwards; what is in use is never touched. What "
     "came back is compared with what was counted when it was saved, the plan's checks are asked, and the time is "
-    "measured: that is the RTO which `haechi status` shows."
+    "measured: that is the RTO which `haechi status` shows. A set, or --all, comes back as a whole stack: all of it "
+    "stands until the references between the services and the application on top have been tried."
 )
 
 
@@ -33,6 +34,15 @@ def command(
             help=N_("The vault or archive to read; of several, one is picked by chance. Else of all."),
         ),
     ] = None,
+    everything: Annotated[
+        bool,
+        Option(
+            "--all",
+            help=N_(
+                "All services as one stack: side by side, with the references and the drills of all sets."
+            ),
+        ),
+    ] = False,
     seed: Annotated[
         int | None,
         Option("--seed", min=0, help=N_("What chance follows: the number that an earlier report names.")),
@@ -48,6 +58,7 @@ def command(
         ),
     ] = None,
 ) -> None:
+    from haechi.cli import whole_drill
     from haechi.cli.render import drills
     from haechi.errors import NotVerified, UsageMistake
     from haechi.operations import drill, hooks, news
@@ -57,6 +68,14 @@ def command(
             _("Either a restore point by chance or one that is named."), hint=_("Leave one of the two out.")
         )
     view, home = at_home()
+    if stacks := whole_drill.asked(home, services or (), everything=everything):
+        if by_chance or into or len(where or ()) > 1:
+            raise UsageMistake(
+                _("A whole stack comes back as its drill says in the plan."),
+                hint=_("Leave out --random and --into, and name one copy at most."),
+            )
+        whole_drill.carry_out(view, home, stacks, point, where[0] if where else None)
+        return
     done: list[drill.Drilled] = []
     with view.progress() as reporter:
         for service in home.services(services):

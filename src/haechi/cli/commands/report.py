@@ -24,7 +24,8 @@ commands = verbs()
 @commands.command("list", help=N_("List reports, the newest first."))
 def list_reports(
     kind: Annotated[
-        str | None, Option("--kind", metavar="KIND", help=N_("Of this kind only: drill or checklist."))
+        str | None,
+        Option("--kind", metavar="KIND", help=N_("Of this kind only: drill, set-drill or checklist.")),
     ] = None,
     about: Annotated[
         str | None, Option("--about", metavar="NAME", help=N_("About this service or checklist only."))

@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from haechi.cli.render import amounts, drills
+from haechi.cli.render import amounts, drills, stacks
 from haechi.cli.render.terminal import table
 from haechi.documents.report import SEALS
 from haechi.i18n import N_, _
 from haechi.model import Report
 
-_KINDS = {"drill": N_("drill"), "checklist": N_("checklist")}
+_KINDS = {"drill": N_("drill"), "set-drill": N_("drill of a whole stack"), "checklist": N_("checklist")}
 _SHOWN = 20
 
 
@@ -56,6 +56,8 @@ def text(report: Report, seal: str, zone: tzinfo | None) -> RenderableType:
     made.add_row(_("about"), report.subject)
     made.add_row(_("time"), amounts.exact(report.time, zone))
     made.add_row(_("signature"), Text(_(SEALS[seal]), style="bold red" if seal == "broken" else ""))
+    if report.kind == "set-drill":
+        return Group(made, "", *stacks.report(body))
     below = _drill(body) if report.kind == "drill" else _checklist(body)
     return Group(made, *below)
 
