@@ -204,6 +204,12 @@ class StoreRefused(HaechiError):
     code = "store-refused"
 
 
+class StillLocked(StoreRefused):
+    """What would go is under a lock of the storage still."""
+
+    code = "still-locked"
+
+
 class StoreFull(HaechiError):
     """No space is left."""
 
@@ -227,6 +233,12 @@ class VaultMissing(HaechiError):
 
     code = "vault-missing"
     status = Status.VAULT_MISSING
+
+
+class VaultUnfinished(VaultMissing):
+    """The making of the vault broke off before its config was written; nothing was kept in it yet."""
+
+    code = "vault-unfinished"
 
 
 class VaultLocked(HaechiError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
@@ -192,8 +193,8 @@ def tamper(vault: Vault) -> None:
     from haechi.vault.tamper import tamper_test
 
     view, home = at_home()
-    with view.progress() as reporter:
-        report = tamper_test(home.store(f"vault.{vault}"), reporter=reporter)
+    with closing(home.store(f"vault.{vault}")) as store, view.progress() as reporter:
+        report = tamper_test(store, reporter=reporter)
     view.answer(report.as_dict(), text=lambda: vaults.tampered(report))
     if not report.protected:
         raise NotVerified(

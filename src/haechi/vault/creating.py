@@ -9,7 +9,15 @@ from __future__ import annotations
 from contextlib import suppress
 
 from haechi.credentials import Secret
-from haechi.errors import AlreadyThere, Damaged, NotThere, WrongKey
+from haechi.errors import (
+    AlreadyThere,
+    Damaged,
+    HaechiError,
+    NotThere,
+    VaultMissing,
+    VaultUnfinished,
+    WrongKey,
+)
 from haechi.i18n import _
 from haechi.stores._base import Store
 from haechi.vault import config, keys
@@ -40,6 +48,28 @@ def create(store: Store, secret: Secret, version: int) -> tuple[str, SealingKey,
 def is_unborn(store: Store) -> bool:
     """Nothing was ever kept there: at most the first two files of a vault lie there."""
     return not any(True for kind in ("data/", "index/", "snapshots/") for _entry in store.list(kind))
+
+
+def what_is_missing(store: Store) -> HaechiError:
+    """What to say of a place without a config: no vault, half of one, or one that has lost it."""
+    if not any(True for _entry in store.list("keys/")):
+        return VaultMissing(
+            _("There is no vault at {store}.").format(store=store.url),
+            hint=_("If this is the right place, make one with: haechi vault init"),
+        )
+    if is_unborn(store):
+        return VaultUnfinished(
+            _("The making of the vault at {store} broke off.").format(store=store.url),
+            hint=_("Finish it with: haechi vault init"),
+        )
+    return _config_is_lost(store)
+
+
+def _config_is_lost(store: Store) -> Damaged:
+    return Damaged(
+        _("The vault at {store} has lost its config.").format(store=store.url),
+        hint=_("Restore the file “config” from another copy of the vault."),
+    )
 
 
 def _remove_half_a_config(store: Store, secret: Secret) -> None:
@@ -76,10 +106,7 @@ def _begun(store: Store, secret: Secret) -> tuple[str, SealingKey] | None:
     if not any(True for _entry in store.list("keys/")):
         return None
     if not is_unborn(store):
-        raise Damaged(
-            _("The vault at {store} has lost its config.").format(store=store.url),
-            hint=_("Restore the file “config” from another copy of the vault."),
-        )
+        raise _config_is_lost(store)
     with suppress(WrongKey, NotThere):
         return keys.unlock(store, secret)
     raise WrongKey(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from haechi.credentials import Secret
-from haechi.errors import Damaged, NotThere, UsageMistake, VaultMissing
+from haechi.errors import Damaged, NotThere, UsageMistake
 from haechi.events import SILENT, Reporter
 from haechi.i18n import _
 from haechi.stores._base import Store
@@ -61,14 +61,14 @@ class Vault:
 
     @classmethod
     def open(cls, store: Store, secret: Secret) -> Vault:
-        """Raises VaultMissing and WrongKey."""
+        """Raises VaultMissing and WrongKey; and Damaged where the config of one is gone."""
         if not config.exists(store):
-            raise _no_vault(store)
+            raise creating.what_is_missing(store)
         try:
             key_id, key = keys.unlock(store, secret)
             return cls(store, key, key_id, config.load(store, key))
         except NotThere:
-            raise _no_vault(store) from None
+            raise creating.what_is_missing(store) from None
 
     # -- what is kept ----------------------------------------------------------------------------------------
 
@@ -205,10 +205,3 @@ class Vault:
             return "gone"  # forgotten between the listing and the look
         except Damaged:
             return "damaged"
-
-
-def _no_vault(store: Store) -> VaultMissing:
-    return VaultMissing(
-        _("There is no vault at {store}.").format(store=store.url),
-        hint=_("If this is the right place, make one with: haechi vault init"),
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated
 
 from typer import Argument, Option
@@ -110,10 +111,11 @@ def try_storage(
     view = screen()
     results = []
     with (
+        closing(open_store(url)) as store,
         view.progress() as reporter,
         reporter.step(_("Trying {url}").format(url=url), len(CASES), "") as step,
     ):
-        for result in try_store(open_store(url)):
+        for result in try_store(store):
             results.append(result)
             step.advance(1)
     view.answer(results, text=lambda: vaults.trial(results))
