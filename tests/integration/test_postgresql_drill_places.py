@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from haechi.errors import PlaceUnavailable, UsageMistake, VersionMismatch
+from haechi.errors import Damaged, PlaceUnavailable, UsageMistake, VersionMismatch
 from haechi.events import SILENT, Event, Reporter
 from haechi.sources import _container
 from haechi.sources._base import Rehearsed, Wanted
@@ -221,6 +221,21 @@ def test_damage_is_named(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert not only.equal
         assert "orders_what" in only.found
         assert re.search(r'orders"?, block 3', only.found), only.found
+
+
+@pytest.mark.parametrize("form", ["custom", "plain"])
+def test_a_stored_dump_is_read_by_pg_restore_without_a_server(postgres: Postgres, form: str) -> None:
+    with database(postgres, SHOP) as name:
+        erp = service(postgres, database=name, format=form)
+        kept = take(erp)
+        expected = {"entries": 4, "tables": 1} if form == "custom" else {}
+        assert erp.listing(kept.point, kept.parts, SILENT) == expected
+        (part,) = kept.data
+        for size in (len(kept.data[part]) * 2 // 3, 400) if form == "custom" else ():
+            cut = Kept(kept.point, {part: kept.data[part][:size]})
+            with pytest.raises(Damaged) as problem:
+                erp.listing(cut.point, cut.parts, SILENT)
+            assert part in problem.value.message
 
 
 def _misplace_a_key(index: Path) -> None:

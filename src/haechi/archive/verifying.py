@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 from haechi.archive.compression import decompress
 from haechi.archive.encryption import Encryption
@@ -20,6 +20,7 @@ from haechi.stores._base import Store
 
 _SQL_ENDS = (b"PostgreSQL database dump complete", b"PostgreSQL database cluster dump complete")
 _TAIL = 8192
+_PIECE = 1 << 20
 _MAGIC = {"pg-custom": b"PGDMP", "bson-archive": b"\x6d\xe2\x99\x81"}
 
 
@@ -138,6 +139,12 @@ def _read_tar(pieces: Iterator[bytes], form: str) -> dict[str, Any]:  # noqa: AR
 
 
 _LOOKS: Mapping[str, Callable[[Iterator[bytes], str], dict[str, Any]]] = {"sql": _read_sql, "tar": _read_tar}
+READABLE = frozenset(_LOOKS)
+
+
+def look_inside(form: str, stream: BinaryIO) -> dict[str, Any]:
+    """The same look at a part of this form that is kept elsewhere. Raises Damaged."""
+    return _LOOKS[form](iter(lambda: stream.read(_PIECE), b""), form)
 
 
 def _counted(pieces: Iterator[bytes], step: Step) -> Iterator[bytes]:

@@ -10,12 +10,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from operator import ne
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from haechi.errors import Damaged, NotThere
+from haechi.archive import verifying
+from haechi.errors import Damaged, NotThere, StillLocked
 from haechi.events import Reporter
 from haechi.fileio import explain
 from haechi.i18n import _
@@ -23,6 +25,7 @@ from haechi.model import Copy, PartInfo, RestorePoint, Share
 from haechi.operations.destination import Destination
 from haechi.retention import Decision
 from haechi.sources._base import Kept, Part, Tree, Unfold
+from haechi.stores._base import Store
 from haechi.vault import entries, soundness
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
@@ -127,7 +130,12 @@ class VaultDestination:
                 ),
                 hint=_("Use another copy of this restore point, or an older one."),
             )
-        return soundness.as_facts(found)
+        facts = dict(soundness.as_facts(found))
+        for part in point.parts if depth == "all" else ():
+            if part.form in verifying.READABLE and self.vault.node(snapshot, f"/{part.name}").type == "file":
+                with self.vault.open_file(snapshot, f"/{part.name}") as stream:
+                    facts |= verifying.look_inside(part.form, stream)
+        return facts
 
     def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
         ids = {_POINT + point.id for point in points}
@@ -138,7 +146,11 @@ class VaultDestination:
         from haechi.vault import prune
 
         planned = prune.plan(self.vault, reporter=reporter)
-        return prune.execute(self.vault, planned, reporter=reporter).bytes_freed
+        try:
+            return prune.execute(self.vault, planned, reporter=reporter).bytes_freed
+        except StillLocked as locked:
+            reporter.note(locked.message)
+            return 0
 
     def settle(self, decisions: Sequence[Decision]) -> None:
         """Nothing: a snapshot lies in no tier."""
@@ -147,6 +159,22 @@ class VaultDestination:
         snapshot = self._snapshot(point)
         tags = [tag for tag in snapshot.tags if tag != _HELD]
         self.vault.retag(snapshot, [*tags, _HELD] if held else tags)
+
+    @property
+    def store(self) -> Store:
+        return self.vault.store
+
+    def objects_of(self, point: RestorePoint) -> Sequence[str]:
+        return [f"snapshots/{self._snapshot(point).id}"]
+
+    def objects_for(self, points: Sequence[RestorePoint]) -> Mapping[str, datetime]:
+        """What is shared is needed for as long as the newest point that shares it: here, as the newest of all."""
+        from haechi.vault import needed
+
+        newest = max((point.time for point in points), default=None)
+        if newest is None:
+            return {}
+        return dict.fromkeys(needed.keys_for(self.vault, map(self._snapshot, points)), newest)
 
     def _holds(self, snapshot: Snapshot, part: str) -> bool:
         try:

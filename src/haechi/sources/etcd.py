@@ -16,7 +16,7 @@ from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.process import BUFFER
-from haechi.sources import _beside
+from haechi.sources import _beside, _reading
 from haechi.sources._base import (
     Capture,
     Comparison,
@@ -160,6 +160,11 @@ class Etcd:
         reporter: Reporter,
     ) -> AbstractContextManager[Rehearsed]:
         return rehearsal.rehearse(self, point, parts, wanted, into, reporter)
+
+    def listing(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], reporter: Reporter
+    ) -> Mapping[str, int]:
+        return {"bytes_in": _reading.through(parts.values(), lambda s: cast(BinaryIO, Checked(s)), reporter)}
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return _beside.lying([self._in_use()])

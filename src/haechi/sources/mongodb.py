@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["MongoDB", "Options", "Target", "build", "main_form"]
 
 _FORM = "bson-archive"
+_PACKAGES = ("pymongo", "fastcrc")
 _ON_SERVER = "server"
 
 
@@ -45,7 +46,7 @@ class MongoDB:
 
     def engine(self, target: Target | None = None) -> Engine:
         """Who does the work, at the service or at another server. The secrets are fetched here."""
-        for package in ("pymongo", "fastcrc"):
+        for package in _PACKAGES:
             if find_spec(package) is None:
                 raise DriverMissing.of(package, "mongodb")
         from haechi.sources._mongodb.engine import choose
@@ -87,6 +88,27 @@ class MongoDB:
         elsewhere = {} if there == _ON_SERVER else {"url": there}
         target = Target.read({**wanted.target, **elsewhere})
         return self.engine(target).rehearse(point, _the_one(parts), target, wanted, reporter)
+
+    def listing(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], reporter: Reporter
+    ) -> Mapping[str, int]:
+        """Every document of every collection, and the checksum that each collection ends with."""
+        if any(find_spec(package) is None for package in _PACKAGES):
+            reporter.note(_("The archive was not read: pymongo and fastcrc are not installed here."))
+            return {}
+        from haechi.sources._mongodb import incoming, reading
+
+        found = {"collections": 0, "documents": 0}
+        for part in parts.values():
+            title = _("Reading {name} as its own format").format(name=part.info.name)
+            with reporter.step(title, part.info.size or None) as step, incoming.opened(part) as stream:
+                for event in reading.read(stream):
+                    if isinstance(event, reading.Documents):
+                        step.advance(len(event.data))
+                    elif isinstance(event, reading.End):
+                        found["collections"] += 1
+                        found["documents"] += event.sum.count
+        return found
 
     def lying_beside(self) -> Sequence[Beside]:
         from haechi.sources._mongodb import beside

@@ -115,7 +115,7 @@ from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.sources import _columns
 from haechi.sources._base import Capture, PartReader, Probe, Rehearsed, Restored, Source, Wanted
-from haechi.sources._postgresql import asking, beside, capture, catalog, dump, rehearsal, restore
+from haechi.sources._postgresql import asking, beside, capture, catalog, dump, listing, rehearsal, restore
 from haechi.sources._postgresql.beside import Beside
 from haechi.sources._postgresql.options import Options, Target
 from haechi.sources._postgresql.server import Server
@@ -211,6 +211,11 @@ class PostgreSQL:
             into,
             reporter,
         )
+
+    def listing(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], reporter: Reporter
+    ) -> Mapping[str, int]:
+        return listing.listing(point, parts, reporter)
 
     def _alone(self, server: Server, target: Target) -> str | None:
         """The database of this service, if it is one."""

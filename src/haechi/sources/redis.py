@@ -20,7 +20,7 @@ from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.places.local import LocalPlace
 from haechi.process import BUFFER, Output
-from haechi.sources import _beside, _target
+from haechi.sources import _beside, _reading, _target
 from haechi.sources._base import (
     Address,
     Capture,
@@ -199,6 +199,11 @@ class Redis:
                 socket = client.where[-1]
                 rehearsed.address = Address(url=Secret(f"unix://{socket}"), path=socket)
             yield rehearsed
+
+    def listing(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], reporter: Reporter
+    ) -> Mapping[str, int]:
+        return {"bytes_in": _reading.through(parts.values(), rdb.checked, reporter)}
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return _beside.lying([self.options.file] if self.options.file else [])

@@ -16,7 +16,7 @@ from haechi.model import RestorePoint
 from haechi.places._base import Place
 from haechi.sources import _beside, _columns, _target, _throwaway
 from haechi.sources._base import Address, Capture, PartReader, Probe, Rehearsed, Restored, Source, Wanted
-from haechi.sources._sqlite import asking, capture, database, restore
+from haechi.sources._sqlite import asking, capture, database, restore, stored
 
 
 def _is_pattern(path: Path) -> bool:
@@ -160,6 +160,11 @@ class SQLite:
         return Address(path=str(alone)), SQLite(
             self.name, Options.model_validate({"files": files}), self.place
         )
+
+    def listing(
+        self, point: RestorePoint, parts: Mapping[str, PartReader], reporter: Reporter
+    ) -> Mapping[str, int]:
+        return {"pages": sum(stored.pages(part, reporter) for part in parts.values())}
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return _beside.lying(self.known())
