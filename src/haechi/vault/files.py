@@ -36,7 +36,11 @@ class Files:
                 yield entry
 
     def names(self, kind: str) -> list[str]:
-        return [entry.key[len(kind) + 1 :] for entry in self.entries(kind)]
+        return list(self.sizes(kind))
+
+    def sizes(self, kind: str) -> dict[str, int]:
+        """How long each file of this kind is, by name."""
+        return {entry.key[len(kind) + 1 :]: entry.size for entry in self.entries(kind)}
 
     def load_bytes(self, kind: str, name: str) -> bytes:
         """The file's JSON. Raises Damaged, and NotThere."""
@@ -75,9 +79,12 @@ class Files:
 
 def unpack(plain: bytes) -> bytes:
     """The JSON in a small file: compressed behind a byte of 2, or as it is."""
-    if plain[:1] == _COMPRESSED:
-        return zstandard.ZstdDecompressor().decompressobj().decompress(memoryview(plain)[1:])
-    return plain
+    if plain[:1] != _COMPRESSED:
+        return plain
+    frame, unpacker = memoryview(plain)[1:], zstandard.ZstdDecompressor()
+    if zstandard.frame_content_size(frame) >= 0:
+        return unpacker.decompress(frame)
+    return unpacker.decompressobj().decompress(frame)  # whoever wrote it does not say how long it will be
 
 
 def _damaged(kind: str, name: str) -> Damaged:

@@ -41,8 +41,10 @@ class Index:
         self._lock = threading.Lock()
         self._clear()
 
-    def _clear(self) -> None:
-        self._tables = {kind: new_table(ID, index_files.VALUE_SIZE) for kind in Kind}
+    def _clear(self, expected: int = 0) -> None:
+        self._tables = {
+            kind: new_table(ID, index_files.VALUE_SIZE, expected if kind is Kind.DATA else 0) for kind in Kind
+        }
         self._packs = bytearray()  # ids, one after another
         self._loaded: set[str] = set()
         self.damaged = []
@@ -99,11 +101,11 @@ class Index:
         """Learn what was written since, and forget what others removed."""
         with self._lock:
             for _attempt in range(_ATTEMPTS):
-                there = set(files.names(index_files.KIND))
-                if self.damaged or not self._loaded <= there:
-                    self._clear()
+                sizes = files.sizes(index_files.KIND)
+                if self.damaged or not self._loaded or not self._loaded <= sizes.keys():
+                    self._clear(index_files.most_blobs(sum(sizes.values()), files.version))
                 try:
-                    self._load(files, sorted(there - self._loaded))
+                    self._load(files, sorted(sizes.keys() - self._loaded))
                 except NotThere:
                     continue  # somebody pruned while we read
                 return

@@ -21,12 +21,19 @@ _VALUE = struct.Struct("<IIII")  # number of the pack, offset, length, length be
 _HEAD, _SEAM = b'{"packs":[{', b"]},{"
 _PORTION = 32 << 10
 
+_COMPRESSED, _PLAIN = 40, 128  # bytes that a blob takes in a file at least: its id cannot be compressed
+
 Put = Callable[[bytes, bytes], None]
 
 
 def encode(packs: Iterable[Pack]) -> bytes:
     """The JSON of an index file of these packs."""
     return b'{"packs":[' + ",".join(_pack(pack) for pack in packs).encode() + b"]}"
+
+
+def most_blobs(size: int, version: int) -> int:
+    """How many blobs are in index files of this size, or a few more."""
+    return size // (_COMPRESSED if version >= 2 else _PLAIN)
 
 
 def decode(plain: bytes) -> list[Pack]:
@@ -74,7 +81,7 @@ def _parsed(plain: bytes) -> Iterator[dict[str, Any]]:
     while at < end:
         seam = plain.find(_SEAM, at + _PORTION, end)
         stop = end if seam < 0 else seam + 2
-        yield from from_json(b"[" + plain[at:stop] + b"]")
+        yield from from_json(b"[" + plain[at:stop] + b"]", cache_strings="keys")
         at = stop + 1
 
 

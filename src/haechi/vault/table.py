@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
+_LEAST = 1000
 _PREFIX = 2  # bytes of a key that choose its bucket
 
 
@@ -23,13 +24,14 @@ class Table(Protocol):
     def items(self) -> Iterable[tuple[bytes, bytes]]: ...
 
 
-def new_table(key_size: int, value_size: int) -> Table:
-    """An empty one."""
+def new_table(key_size: int, value_size: int, expected: int = 0) -> Table:
+    """An empty one. Where so many entries are expected, it need not grow, which takes time and memory."""
     try:
         from borghash import HashTable
     except ImportError:
         return Buckets(key_size, value_size)
-    made: Any = HashTable(key_size=key_size, value_size=value_size)
+    capacity = max(_LEAST, expected * 2)  # it grows when half of it is taken
+    made: Any = HashTable(key_size=key_size, value_size=value_size, capacity=capacity)
     return made  # type: ignore[no-any-return]
 
 
