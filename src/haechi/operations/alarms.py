@@ -91,9 +91,11 @@ def _service(
     proofs = desk.proofs(name, reporter)
     runs: list[Run] = []
     accepted: list[Run] = []
+    noticed: anomalies.Notice | None = None
     with suppress(JournalUnavailable):  # it has been told with the proofs
         runs = desk.journal.runs(service=name, operation="backup", limit=anomalies.HISTORY + 1)
         accepted = desk.journal.runs(service=name, operation=anomalies.ACCEPT, limit=1)
+        noticed = anomalies.standing(desk, name)
     if not one.expected.paused:
         yield from _overdue(one, standing, proofs, now)
     if runs and runs[0].outcome in (Outcome.FAILURE, Outcome.INTERRUPTED):
@@ -104,7 +106,7 @@ def _service(
     yield from _promises(standing)
     yield from _drills(name, proofs)
     yield from _behind(one)
-    yield from _unusual(name, anomalies.history(runs, accepted), runs)
+    yield from _unusual(name, noticed, anomalies.history(runs, accepted), runs)
     if standing.newest and standing.newest.time > now + timedelta(minutes=5):
         text = _("a restore point lies in the future: a clock has jumped")
         yield Alarm("overdue", name, text, _("Compare the clocks of the hosts."), standing.newest.time)
@@ -219,15 +221,25 @@ def _ahead_of(name: str, source: str | None, service: Service) -> datetime | Non
     return max((time for time in times if time), default=None)
 
 
-def _unusual(name: str, measures: Sequence[anomalies.Measure], runs: Sequence[Run]) -> Iterator[Alarm]:
-    if not measures:
+def _unusual(
+    name: str,
+    noticed: anomalies.Notice | None,
+    measures: Sequence[anomalies.Measure],
+    runs: Sequence[Run],
+) -> Iterator[Alarm]:
+    """What was noticed stands until a person has answered, however usual the backups after it look."""
+    if noticed is not None:
+        found, since = noticed.texts, noticed.since
+    elif measures:
+        found, since = anomalies.look(measures[0], measures[1:]), runs[0].began
+    else:
         return
-    for what in anomalies.look(measures[0], measures[1:]):
-        text = _("the last backup is unusual: {what}").format(what=what)
+    for what in found:
+        text = _("a backup is unusual, and no old point is let go: {what}").format(what=what)
         mend = _("Look at what was saved. If it is right so: haechi alarms --accept {service}").format(
             service=name
         )
-        yield Alarm("anomaly", name, text, mend, runs[0].began)
+        yield Alarm("anomaly", name, text, mend, since)
 
 
 def _away(watched: Sequence[Watched]) -> Iterator[Alarm]:

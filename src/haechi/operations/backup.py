@@ -83,19 +83,23 @@ def back_up(
 
 
 def _unusual(service: Service, desk: Desk, entry: Entry, seconds: float) -> bool:
-    """Whether it is unlike those before it: then old points stay until a person has looked."""
+    """Whether it, or one since a person last looked, is unlike those before it: then old points stay."""
     before: list[anomalies.Measure] = []
     with suppress(JournalUnavailable):  # without a history nothing is unusual
         runs = desk.journal.runs(service=service.name, operation="backup", limit=anomalies.HISTORY + 1)
         accepted = desk.journal.runs(service=service.name, operation=anomalies.ACCEPT, limit=1)
         before = anomalies.history(runs, accepted)
     found = anomalies.look(anomalies.Measure(entry.bytes_read, entry.bytes_stored, seconds), before)
+    if found:
+        anomalies.notice(desk, service.name, found, entry.reporter)
     for what in found:
         entry.reporter.warn(
             _("{service}: {what}. No old point is let go until you have looked: haechi alarms").format(
                 service=service.name, what=what
             )
         )
+    with suppress(JournalUnavailable):  # without the journal retention lets nothing go by itself
+        return anomalies.standing(desk, service.name) is not None
     return bool(found)
 
 

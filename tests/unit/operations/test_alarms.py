@@ -68,7 +68,9 @@ def events(found: list[Alarm]) -> list[str]:
 
 def test_nothing_is_wrong_when_all_is_done(ground: Ground, time: Clock) -> None:
     back_up(ground.service(ground.vault), ground.desk, SILENT)
-    expected = Expected(backup=[parse("every 6h")], verify=[(parse("every 12h"), "")], drill=[parse("every 12h")])
+    expected = Expected(
+        backup=[parse("every 6h")], verify=[(parse("every 12h"), "")], drill=[parse("every 12h")]
+    )
     assert raised(ground, expected) == []
     time.forward(hours=6)
     assert raised(ground, expected) == [], "a backup may take a while"
@@ -183,6 +185,8 @@ def test_a_clock_that_jumped(ground: Ground, time: Clock) -> None:
         (Measure(100 * MB, 2 * MB, 500), "16.7 times as long"),
         (Measure(100 * MB, 95 * MB, 30), "encrypted"),
         (Measure(0, 0, 30), "0%"),
+        (Measure(100 * MB, 25 * MB, 30), "25% of it has changed, usually it is 2%"),
+        (Measure(100 * MB, 9 * MB, 30), ""),
     ],
 )
 def test_what_is_unusual(latest: Measure, word: str) -> None:
@@ -216,3 +220,36 @@ def test_after_an_unusual_backup_nothing_is_let_go_until_somebody_says_so(ground
     back_up(service, ground.desk, SILENT)
     assert len(ground.vault.points()) == (4 if look else 6)
     assert events(raised(ground, service=service)) == ([] if look else ["anomaly"])
+
+
+def test_in_two_places_of_which_one_deduplicates_encryption_is_seen_by_its_jump() -> None:
+    """Pictures, which no archive makes smaller: the vault stored 2 % of them, the archive all."""
+    usual = [Measure(100 * MB, 102 * MB, 30)] * 9
+    assert anomalies.look(Measure(100 * MB, 104 * MB, 30), usual) == []
+    assert "encrypted" in " ".join(anomalies.look(Measure(100 * MB, 199 * MB, 30), usual))
+
+
+def test_what_changes_every_week_is_not_unusual() -> None:
+    usual = [Measure(100 * MB, (60 if n % 7 == 6 else 1) * MB, 30) for n in range(30)]
+    assert anomalies.look(Measure(100 * MB, 62 * MB, 30), usual) == []
+
+
+def test_a_bucket_that_was_encrypted_stays_unusual_though_it_deduplicates_again(ground: Ground) -> None:
+    service = ground.service(ground.vault, keep=Keep(last=4))
+    ground.source.state = {"a.bin": os.urandom(3 * MB)}
+    for _number in range(6):
+        back_up(service, ground.desk, SILENT)
+    ground.source.state = {"a.bin": os.urandom(3 * MB)}  # by ransomware
+    first = back_up(service, ground.desk, SILENT).point
+    for _number in range(3):
+        back_up(service, ground.desk, SILENT)
+    assert len(ground.vault.points()) == 8, "the last good points stay"
+    (alarm,) = raised(ground, service=service)
+    assert alarm.event == "anomaly"
+    assert "encrypted" in alarm.text
+    assert alarm.since is not None
+    assert abs((alarm.since - first.time).total_seconds()) < 300
+    alarms.accept(service, ground.desk, SILENT)
+    assert raised(ground, service=service) == []
+    back_up(service, ground.desk, SILENT)
+    assert len(ground.vault.points()) == 4
