@@ -234,15 +234,16 @@ class S3Bucket:
         )
 
     def _listed(self, page: _Page, found: ElementTree.Element) -> Listed:
-        version = page.text(found, "VersionId")
+        said = page.fields(found)
+        version = said.get("VersionId", "")
         return Listed(
-            key=page.key(found, "Key").removeprefix(self._prefix),
-            size=int(page.text(found, "Size") or 0),
-            time=_moment(page.text(found, "LastModified")),
-            etag=page.text(found, "ETag").strip('"'),
-            version="" if version == "null" and not page.has(found, "IsLatest") else version,
-            latest=page.text(found, "IsLatest") != "false",
-            marker=found.tag.endswith("DeleteMarker"),
+            page.decoded(said.get("Key", "")).removeprefix(self._prefix),
+            int(said.get("Size") or 0),
+            _moment(said.get("LastModified", "")),
+            said.get("ETag", "").strip('"'),
+            "" if version == "null" and "IsLatest" not in said else version,
+            said.get("IsLatest") != "false",
+            found.tag.endswith("DeleteMarker"),
         )
 
 
@@ -267,11 +268,15 @@ class _Page:
     def text(self, element: ElementTree.Element, name: str) -> str:
         return element.findtext(self._space + name) or ""
 
-    def has(self, element: ElementTree.Element, name: str) -> bool:
-        return element.find(self._space + name) is not None
+    def fields(self, element: ElementTree.Element) -> dict[str, str]:
+        """Each of what lies directly in it."""
+        start = len(self._space)
+        return {child.tag[start:]: child.text or "" for child in element}
 
     def key(self, element: ElementTree.Element, name: str) -> str:
-        text = self.text(element, name)
+        return self.decoded(self.text(element, name))
+
+    def decoded(self, text: str) -> str:
         if not self._quoted or ("%" not in text and "+" not in text):
             return text
         return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "surrogateescape")
