@@ -1,8 +1,8 @@
 """Backups that are unlike those before them: much smaller or larger, much slower, or suddenly all new.
 
 A bucket that ransomware has encrypted deduplicates and compresses no more; a table that was emptied makes a small
-dump. Both are whole backups of something that is wrong, so old points stay until a person has looked: what was noticed
-is written down, for the backup after it looks like any other.
+dump. Both are whole backups of something that is wrong, so old points stay until a person has looked. It is written
+down, for the backup after it looks like any other.
 """
 
 from __future__ import annotations
