@@ -33,7 +33,7 @@ class View(Protocol):
 
 def run(home: Home, view: View, *, name: str | None = None) -> None:
     """Until Ctrl-C or a termination signal. Raises VaultLocked, DriverMissing, JournalUnavailable."""
-    with working(serving.post(home, name), serving.outfit(home)) as worker:
+    with working(serving.post(home, name), serving.outfit(home), view.warn) as worker:
         watch = serving.Watch(home)
         scheduler = Scheduler(serving.timetable(home), worker.ledger, _starter(worker))
         try:
@@ -49,9 +49,9 @@ def run(home: Home, view: View, *, name: str | None = None) -> None:
 def _starter(worker: Worker) -> Callable[[str, Duty], None]:
     def start(run: str, duty: Duty) -> None:
         if duty.words[0] == "backup":
-            worker.submit(run, duty.subject, "backup", duty.subject, {})
+            worker.submit(run, duty.subject, "backup", duty.subject, {}, at=duty.at)
         else:
-            worker.submit(run, duty.subject, "command", list(duty.words), {})
+            worker.submit(run, duty.subject, "command", list(duty.words), duty.subject, {}, at=duty.at)
 
     return start
 
@@ -93,6 +93,7 @@ def _take_up(watch: serving.Watch, worker: Worker, scheduler: Scheduler, view: V
         watch.home.teller.tell([line], SILENT)
         return
     worker.crew.outfit = serving.outfit(watch.home)
+    worker.together = watch.home.plan.server.together
     scheduler.follow(serving.timetable(watch.home))
     view.note(_("The plan has changed and is followed."))
 

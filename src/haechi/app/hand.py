@@ -20,7 +20,8 @@ from typing import Any, BinaryIO
 from haechi import clock, i18n, process
 from haechi.app.home import Home
 from haechi.engine import wire
-from haechi.errors import HaechiError, Interrupted, VaultLocked
+from haechi.engine.hand import PATIENCE, stopped
+from haechi.errors import HaechiError, Status, VaultLocked
 from haechi.events import Event, Reporter
 from haechi.i18n import _
 from haechi.operations.backup import BackedUp
@@ -93,8 +94,7 @@ def _do(home: Home, asked: Asked, reporter: Reporter) -> Answer:
     try:
         return _STEPS[asked["do"]](home, asked, reporter)
     except KeyboardInterrupt:
-        _say_stopped = Interrupted(_("Stopped before the end; what was half-done does not count."))
-        return {"error": _say_stopped.as_dict()}
+        return {"error": stopped().as_dict()}
     except HaechiError as problem:
         return {"error": problem.as_dict()}
     except Exception as surprise:  # whoever asked cannot read a traceback
@@ -200,10 +200,27 @@ def _tell(home: Home, asked: Asked, reporter: Reporter) -> Answer:
 
 
 def _command(home: Home, asked: Asked, _reporter: Reporter) -> Answer:
-    """Another verb, as a program of its own."""
+    """Another verb, as a program of its own; one that is locked out tries again for a while."""
     argv = [sys.executable, "-m", "haechi", "--plan", home.plan.document.path, *asked["words"], "--quiet"]
-    done = process.run(argv, check=False)
-    return {"status": done.status, "said": done.stderr}
+    until = clock.monotonic() + _PATIENCE
+    while True:
+        done = _run(argv)
+        if done.status != Status.LOCKED or clock.monotonic() > until:
+            return {"status": done.status, "said": done.stderr}
+        clock.sleep(5.0)
+
+
+def _run(argv: list[str]) -> process.Completed:
+    """It is another haechi, and gets the time that it needs to put things away."""
+    with process.spared(), process.start(argv) as running:
+        try:
+            return process.complete(running, check=False)
+        except KeyboardInterrupt:
+            running.signal(signal.SIGTERM)
+            until = clock.monotonic() + 0.8 * PATIENCE
+            while running.is_alive and clock.monotonic() < until:
+                clock.sleep(0.05)
+            raise
 
 
 _STEPS: Mapping[str, Callable[[Home, Asked, Reporter], Answer]] = {

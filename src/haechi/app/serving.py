@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from haechi.app import jobs
 from haechi.app.home import Home
 from haechi.engine.database import Database
 from haechi.engine.hand import Outfit
+from haechi.engine.ledger import ALL, Ledger
 from haechi.engine.timetable import Duty, Timetable
-from haechi.engine.worker import Post
-from haechi.errors import HaechiError
+from haechi.engine.worker import ANYWHERE, Post
+from haechi.errors import HaechiError, JournalUnavailable
+from haechi.i18n import _
 from haechi.plan.load import load
 
 
@@ -22,21 +25,48 @@ def timetable(home: Home) -> Timetable:
     duties = []
     for job in jobs.every(home):
         if job.words[0] == "backup":
-            duties += [Duty(("backup", name), name, job.schedule) for name in job.words[1:]]
+            duties += [Duty(("backup", name), name, job.schedule, near(home, name)) for name in job.words[1:]]
         else:
-            duties.append(Duty(job.words, _subject(job.words), job.schedule))
+            subject = _subject(job.words)
+            duties.append(Duty(job.words, subject, job.schedule, near(home, subject)))
     server = home.plan.server
     return Timetable(tuple(duties), home.zone, server.spread, tuple(server.blackout))
 
 
+def near(home: Home, subject: str) -> str:
+    """The host or label whose workers take it; a set goes with its first service that says one."""
+    plan = home.plan
+    members = plan.sets[subject.removeprefix("set:")].of if subject.startswith("set:") else (subject,)
+    said = (plan.services[name].worker for name in members if name in plan.services)
+    return next((worker for worker in said if worker), ANYWHERE)
+
+
 def post(home: Home, name: str | None = None) -> Post:
+    name = name or socket.gethostname()
+    host = home.plan.hosts.get(name)
     return Post(
-        name or socket.gethostname(),
+        name,
         home.state,
         Database.of(home.state, home.plan.journal_url),
-        home.plan.parallel,
+        (host and host.parallel) or home.plan.parallel,
         home.plan.server.together,
+        host.labels if host else (),
     )
+
+
+def ledger(home: Home) -> Ledger:
+    """For commands beside the daemon; it is there whether one runs or not."""
+    return Ledger(Database.of(home.state, home.plan.journal_url).engine)
+
+
+def paused(home: Home) -> list[str]:
+    """What is not done by itself just now. Looking makes nothing."""
+    database = Database.of(home.state, home.plan.journal_url)
+    if not database.is_shared and not (home.state / "engine.sqlite").exists():
+        return []
+    with suppress(JournalUnavailable):
+        return [_("everything") if name == ALL else name for name in Ledger(database.engine).pauses()]
+    return []
 
 
 def outfit(home: Home) -> Outfit:

@@ -38,10 +38,11 @@ def back_up(
     *,
     tags: Sequence[str] = (),
     retention: bool = True,
+    at: Mapping[str, str] | None = None,
 ) -> Outcomes[BackedUp] | None:
     """What came of it. None when there is no daemon here, or none that follows this very plan."""
     order = {"tags": list(tags), "retention": retention, "language": language()}
-    asked = {"ask": "backup", "plan": plan, "services": list(services), "order": order}
+    asked = {"ask": "backup", "plan": plan, "services": list(services), "order": order, "at": dict(at or {})}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as daemon:
         try:
             with reached(state) as path:

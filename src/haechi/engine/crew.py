@@ -26,7 +26,7 @@ class Crew:
 
     @contextmanager
     def hand(self, run: str) -> Iterator[Hand]:
-        """One for this run."""
+        """One for this run. Raises Leaving."""
         hand = Hand(self.outfit, lambda said: self._tell(run, said))
         with self._lock:
             if self._leaving:
@@ -47,6 +47,12 @@ class Crew:
         if self._leaving:
             raise Leaving
         return answer
+
+    def check(self, run: str) -> bool:
+        """Whether this run may go on; False if somebody has ended it. Raises Leaving."""
+        if self._leaving:
+            raise Leaving
+        return not self._hands[run].stopped
 
     @property
     def busy(self) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 from haechi import __version__, clock
 from haechi.engine import wire
 from haechi.engine.caller import NAME, reached
-from haechi.engine.worker import Worker
+from haechi.engine.worker import ANYWHERE, Worker
 from haechi.errors import HaechiError
 from haechi.i18n import _
 
@@ -80,7 +80,7 @@ class Door:
         with ExitStack() as stack:
             for name, run in runs.items():
                 stack.enter_context(self._worker.crew.heard(run, say))
-                self._worker.submit(run, name, "backup", name, order)
+                self._worker.submit(run, name, "backup", name, order, at=asked["at"].get(name, ANYWHERE))
             say({"runs": runs})
             results = self._follow(runs, gone)
         say({"answer": results})

@@ -8,77 +8,115 @@ telling people twice is better than not at all.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from dbos import DBOS
 
+from haechi import clock
 from haechi.engine.crew import Crew
+from haechi.engine.hand import stopped
 from haechi.engine.ledger import Ledger
 
 VERSION = "1"  # of these workflows: raised when a run that was begun by the older ones could not go on
 
-_crew: Crew
-_ledger: Ledger
+_LOOK = 0.5  # seconds between two tries to have a subject to oneself
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the runs of this process are worked on."""
+
+    crew: Crew
+    ledger: Ledger
+    worker: str
+    together: Callable[[], int | None]
+
+
+_bench: Bench
 Result = dict[str, Any]
 
 
-def serve(crew: Crew, ledger: Ledger) -> None:
+def serve(bench: Bench) -> None:
     """Who does the work in this process."""
-    global _crew, _ledger  # the library's workflows are functions, and it has one registry
-    _crew, _ledger = crew, ledger
+    global _bench  # noqa: PLW0603 - the library's workflows are functions, and it has one registry of them
+    _bench = bench
 
 
 @DBOS.workflow(name="backup")
 def backup(service: str, order: Result) -> Result:
     """Capture, verify, copy onwards, let go, tell."""
-    with _crew.hand(_run()):
+    with _alone_with(service) as alone:
+        if not alone:
+            return {"error": stopped().as_dict()}
         done = capture(service, order)
         if "error" not in done:
             for step in (verify, copy, retain):
                 done = step(service, done, order)
-        told = tell(service, done, order)
-        return {**done, "told": told}
+        return {**done, **tell(service, done, order)}
+
+
+@DBOS.workflow(name="command")
+def command(words: list[str], subject: str, order: Result) -> Result:
+    """Any other verb of Haechi's. They can all be begun anew."""
+    with _alone_with(subject) as alone:
+        return carry_out(words, order) if alone else {"error": stopped().as_dict()}
+
+
+@contextmanager
+def _alone_with(subject: str) -> Iterator[bool]:
+    """A hand for this run, and its subject to itself: waited for, and given back when the hand has let go of it."""
+    run, bench = _run(), _bench
+    held = False
+    try:
+        with bench.crew.hand(run):
+            while bench.crew.check(run):
+                held = bench.ledger.take(subject, run, bench.worker, bench.together())
+                if held:
+                    break
+                clock.sleep(_LOOK)
+            yield held
+    finally:
+        if held:
+            bench.ledger.give_back(subject, run, bench.worker)
 
 
 @DBOS.step(name="capture")
 def capture(service: str, order: Result) -> Result:
-    again = not _ledger.begin(_run())
-    return _crew.ask(_run(), "capture", service=service, order=order, again=again)
+    again = not _bench.ledger.begin(_run())
+    return _bench.crew.ask(_run(), "capture", service=service, order=order, again=again)
 
 
 @DBOS.step(name="verify")
 def verify(service: str, done: Result, order: Result) -> Result:
     """The capture has looked at its copies; those of a capture that was broken off are looked at now."""
     return (
-        done if done.get("looked") else _crew.ask(_run(), "verify", service=service, done=done, order=order)
+        done
+        if done.get("looked")
+        else _bench.crew.ask(_run(), "verify", service=service, done=done, order=order)
     )
 
 
 @DBOS.step(name="copy")
 def copy(service: str, done: Result, order: Result) -> Result:
-    return _crew.ask(_run(), "copy", service=service, done=done, order=order)
+    return _bench.crew.ask(_run(), "copy", service=service, done=done, order=order)
 
 
 @DBOS.step(name="retain")
 def retain(service: str, done: Result, order: Result) -> Result:
-    return _crew.ask(_run(), "retain", service=service, done=done, order=order)
+    return _bench.crew.ask(_run(), "retain", service=service, done=done, order=order)
 
 
 @DBOS.step(name="tell")
 def tell(service: str, done: Result, order: Result) -> Result:
-    return _crew.ask(_run(), "tell", service=service, done=done, order=order)
-
-
-@DBOS.workflow(name="command")
-def command(words: list[str], order: Result) -> Result:
-    """Any other verb of Haechi's. They can all be begun anew."""
-    with _crew.hand(_run()):
-        return carry_out(words, order)
+    return _bench.crew.ask(_run(), "tell", service=service, done=done, order=order)
 
 
 @DBOS.step(name="carry out")
 def carry_out(words: list[str], order: Result) -> Result:
-    return _crew.ask(_run(), "command", words=words, order=order)
+    return _bench.crew.ask(_run(), "command", words=words, order=order)
 
 
 def _run() -> str:

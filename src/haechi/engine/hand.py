@@ -86,7 +86,7 @@ class Hand:
     def _begin(self) -> tuple[process.Running, io.BufferedReader]:
         with self._lock:
             if self.stopped:
-                raise _stopped()
+                raise stopped()
             if self._running is None or self._answers is None:
                 # A daemon that is told to end does so with its hands in good order, and not by shooting at them.
                 with process.spared():
@@ -98,12 +98,13 @@ class Hand:
 
     def _lost(self, running: process.Running) -> HaechiError:
         if self.stopped:
-            return _stopped()
+            return stopped()
         status = running.wait()
         if status == 0:
             return ProgramFailed(_("The process that did the work ended too early."), detail=running.said)
         return running.failure(status)
 
 
-def _stopped() -> Interrupted:
+def stopped() -> Interrupted:
+    """What a run says that somebody has ended."""
     return Interrupted(_("Stopped before the end; what was half-done does not count."))

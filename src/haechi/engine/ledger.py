@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Column, Connection, Engine, MetaData, Table, delete, select, update
+from sqlalchemy import BigInteger, Column, Connection, Engine, MetaData, Table, delete, insert, select, update
 
 from haechi import clock
 from haechi.journal import opening
@@ -44,6 +44,14 @@ _begun = Table(
     Column("run", Words, primary_key=True),
     Column("moment", Moment, nullable=False),
 )
+_slots = Table(  # who works on what just now: of each subject one, wherever
+    "haechi_slots",
+    _tables,
+    Column("subject", Words, primary_key=True),
+    Column("run", Words, nullable=False),
+    Column("worker", Words, nullable=False),
+    Column("since", Moment, nullable=False),
+)
 _cancelled = Table(
     "haechi_cancelled",
     _tables,
@@ -51,6 +59,7 @@ _cancelled = Table(
     Column("moment", Moment, nullable=False),
 )
 ALL = "*"
+_SLOTS_LOCK = 0x68616563686953  # any number of our own
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,35 @@ class Ledger:
         with self._reading() as connection:
             return frozenset(connection.scalars(select(_cancelled.c.run)))
 
+    def take(self, subject: str, run: str, worker: str, together: int | None = None) -> bool:
+        """Have this subject to oneself, as one of so many runs everywhere. False if it is not free, or all are busy.
+
+        This is what keeps two runs apart, whatever the queue believes: a run that was taken over from a worker that
+        turns out to be alive stops here.
+        """
+        with self._writing() as connection:
+            self._one_at_a_time(connection)
+            slots = connection.execute(select(_slots.c.subject, _slots.c.run, _slots.c.worker)).all()
+            for row in slots:
+                if row.subject == subject:
+                    return bool((row.run, row.worker) == (run, worker))
+            if together is not None and len(slots) >= together:
+                return False
+            connection.execute(
+                insert(_slots).values(subject=subject, run=run, worker=worker, since=clock.now())
+            )
+            return True
+
+    def give_back(self, subject: str, run: str, worker: str) -> None:
+        mine = (_slots.c.subject == subject) & (_slots.c.run == run) & (_slots.c.worker == worker)
+        with self._writing() as connection:
+            connection.execute(delete(_slots).where(mine))
+
+    def taken(self) -> Mapping[str, tuple[str, str]]:
+        """By subject, the run and the worker."""
+        with self._reading() as connection:
+            return {row.subject: (row.run, row.worker) for row in connection.execute(select(_slots))}
+
     # -- workers ----------------------------------------------------------------------------------
 
     def beat(self, name: str, version: str, process: str) -> None:
@@ -141,8 +179,25 @@ class Ledger:
                 opening.upsert(connection, _workers, {**row, "began": now, "seen": now})
 
     def leave(self, name: str) -> None:
+        """This worker has nothing in its hands any more."""
         with self._writing() as connection:
+            connection.execute(delete(_slots).where(_slots.c.worker == name))
             connection.execute(delete(_workers).where(_workers.c.name == name))
+
+    def bury(self, dead: Colleague) -> bool:
+        """What this worker had in its hands is free again; False if it has given a sign of life meanwhile."""
+        same = (_workers.c.name == dead.name) & (_workers.c.beats == dead.beats)
+        with self._writing() as connection:
+            gone = connection.execute(delete(_workers).where(same & (_workers.c.process == dead.process)))
+            if gone.rowcount:
+                connection.execute(delete(_slots).where(_slots.c.worker == dead.name))
+            return bool(gone.rowcount)
+
+    @staticmethod
+    def _one_at_a_time(connection: Connection) -> None:
+        """On SQLite every transaction that writes is alone already."""
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SLOTS_LOCK})")
 
     def colleagues(self) -> list[Colleague]:
         with self._reading() as connection:

@@ -49,15 +49,15 @@ class Scheduler:
         started = []
         for duty in self._timetable.duties:
             schedule, last = fired.get(duty.name, ("", now))
-            if schedule != str(duty.schedule) or duty.subject in pauses or ALL in pauses:
-                # New, or at other times than before, or not wanted now: nothing has been missed.
-                if schedule != str(duty.schedule) or now - last > _LOOKS:
-                    self._ledger.fire(duty.name, str(duty.schedule), now)
+            if schedule != str(duty.schedule):  # new, or at other times than before: nothing has been missed
+                self._ledger.fire(duty.name, str(duty.schedule), now)
                 continue
             moment = self._timetable.due(duty, last, now)
-            if moment is not None:
+            if moment is None:
+                continue
+            if not pauses.keys() & {duty.subject, ALL}:
                 run = duty.run(moment)
                 self._start(run, duty)
-                self._ledger.fire(duty.name, str(duty.schedule), moment)
                 started.append(run)
+            self._ledger.fire(duty.name, schedule, moment)
         return started

@@ -20,6 +20,7 @@ class Duty:
     words: tuple[str, ...]  # the command: ("backup", "erp")
     subject: str  # what it works on, and nobody else may meanwhile: a service, "set:erp", "alarms"
     schedule: Schedule
+    at: str = "*"  # the host or the label whose workers may do it
 
     @property
     def name(self) -> str:

@@ -1,12 +1,12 @@
 """Takes runs off the queue and carries them out, for as long as it lives.
 
-One queue, divided by subject: of each subject one run at a time, wherever it runs, and of all so many. The library
-takes every run of an executor's name for its own when it starts, so there is one worker of a name: held by a lock.
+A queue for what any worker may do, and one for each host and label that has work of its own; each is divided by
+subject. The library takes every run of an executor's name for its own when it starts, so there is one worker of a
+name: held by a lock.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,17 +14,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from haechi import __version__, clock, fileio
+from haechi import clock, fileio
 from haechi.engine.crew import Crew
 from haechi.engine.database import Database, hush
 from haechi.engine.hand import Outfit
+from haechi.engine.heartbeat import LEASE, Heartbeat, Tell
 from haechi.engine.ledger import Ledger
 from haechi.errors import DriverMissing, HaechiError, VaultLocked
 from haechi.i18n import _
-from haechi.journal import liveness
 
-QUEUE = "runs"
-BEAT = 5.0  # seconds between two signs of life
+ANYWHERE = "*"
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _POLL = 1.0  # seconds between two looks at the queue
 
@@ -38,26 +37,30 @@ class Post:
     database: Database
     parallel: int = 2  # runs at once, here
     together: int | None = None  # runs at once, of all workers
+    labels: tuple[str, ...] = ()  # what it is near to, beside itself
+    lease: float = LEASE  # seconds after which it counts as dead
 
 
 class Worker:
     """Runs in this process. `submit` may be called from any thread."""
 
-    def __init__(self, post: Post, crew: Crew, ledger: Ledger):
+    def __init__(self, post: Post, crew: Crew, ledger: Ledger, tell: Tell):
         self.post = post
+        self.together = post.together
         self.crew = crew
         self.ledger = ledger
-        self._over = threading.Event()
+        self.heartbeat = Heartbeat(post.name, crew, ledger, self.take_over, tell, post.lease)
 
-    def submit(self, run: str, subject: str, kind: str, *given: Any) -> None:
-        """Put a run into the queue. One of this id is put there once, however often it is asked for."""
+    def submit(self, run: str, subject: str, kind: str, *given: Any, at: str = ANYWHERE) -> None:
+        """Put a run into the queue of this host or label. One of this id is put there once, however often it is
+        asked for."""
         from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
         from haechi.engine import flows
 
         flow: Any = {"backup": flows.backup, "command": flows.command}[kind]
         with SetWorkflowID(run), SetEnqueueOptions(queue_partition_key=subject):
-            DBOS.enqueue_workflow(QUEUE, flow, *given)
+            DBOS.enqueue_workflow(_queue(at), flow, *given)
 
     def result(self, run: str) -> dict[str, Any] | None:
         """What came of a run; None while it is under way."""
@@ -99,21 +102,18 @@ class Worker:
         self.ledger.prune(older)
         return len(old)
 
-    def beat(self) -> None:
-        """Signs of life, and a look whether somebody wants one of our runs ended. In a thread of its own."""
-        mark = liveness.mark()
-        while not self._over.wait(BEAT):
-            with suppress(HaechiError):
-                self.ledger.beat(self.post.name, __version__, mark)
-                if busy := self.crew.busy:
-                    for run in self.ledger.cancelled() & set(busy):
-                        self.crew.stop(run)
+    def take_over(self, dead: str) -> None:
+        """Put what this worker had in its hands back into the queues. What only its host can do waits there."""
+        from dbos import DBOS
+
+        for one in DBOS.list_workflows(status="PENDING", executor_id=dead, load_input=False):
+            DBOS.resume_workflow(one.workflow_id, queue_name=one.queue_name)
 
     def leave(self) -> list[str]:
         """End in good order; the runs that were broken off, which go on when a worker of this name starts again."""
         from dbos import DBOS
 
-        self._over.set()
+        self.heartbeat.stop()
         left = self.crew.leave()
         DBOS.destroy()
         with suppress(HaechiError):
@@ -122,7 +122,7 @@ class Worker:
 
 
 @contextmanager
-def working(post: Post, outfit: Outfit) -> Iterator[Worker]:
+def working(post: Post, outfit: Outfit, tell: Tell) -> Iterator[Worker]:
     """A worker for the length of this block. Raises VaultLocked if there is one, DriverMissing."""
     try:
         from dbos import DBOS, DBOSPortableJSONSerializer
@@ -140,8 +140,9 @@ def working(post: Post, outfit: Outfit) -> Iterator[Worker]:
             )
         post.database.prepare()
         ledger = Ledger(post.database.engine)
-        crew = Crew(outfit)
-        flows.serve(crew, ledger)
+        ledger.leave(post.name)  # one of this name, killed: the locks of this host know what is left of it
+        worker = Worker(post, Crew(outfit), ledger, tell)
+        flows.serve(flows.Bench(worker.crew, ledger, post.name, lambda: worker.together))
         config: Mapping[str, Any] = {
             "name": "haechi",
             "system_database_url": post.database.driver_url,
@@ -154,19 +155,19 @@ def working(post: Post, outfit: Outfit) -> Iterator[Worker]:
             "log_level": "CRITICAL",
         }
         DBOS(config=config)  # type: ignore[arg-type]
-        DBOS.listen_queues([QUEUE])
-        worker = Worker(post, crew, ledger)
-        ledger.beat(post.name, __version__, liveness.mark())
+        queues = [_queue(at) for at in dict.fromkeys((ANYWHERE, post.name, *post.labels))]
+        DBOS.listen_queues(queues)
+        worker.heartbeat.start()
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE,
-            partition_concurrency=1,
-            global_concurrency=post.together,
-            worker_concurrency=post.parallel,
-            polling_interval_sec=_POLL,
-        )
-        threading.Thread(target=worker.beat, daemon=True, name="beat").start()
+        for queue in queues:
+            DBOS.register_queue(
+                queue, partition_concurrency=1, worker_concurrency=post.parallel, polling_interval_sec=_POLL
+            )
         yield worker
+
+
+def _queue(at: str) -> str:
+    return f"at {at}"
 
 
 def _broken_off(status: str) -> HaechiError:

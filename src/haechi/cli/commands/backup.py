@@ -30,6 +30,7 @@ def command(
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
+    from haechi.app import serving
     from haechi.cli.render import points
     from haechi.engine import caller
 
@@ -47,6 +48,7 @@ def command(
             reporter,
             tags=tag or (),
             retention=not no_prune,
+            at={service.name: serving.near(home, service.name) for service in chosen},
         ) or _in_place(home, chosen, reporter, tag or (), not no_prune)
     view.answer(outcomes, text=lambda: points.backups(outcomes))
     outcomes.raise_if_any_failed()

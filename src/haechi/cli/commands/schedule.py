@@ -29,17 +29,22 @@ HELP = N_(
 commands = verbs()
 
 Kind = Annotated[str, Argument(metavar="KIND", help=N_("cron, systemd, railway, kubernetes or github."))]
+Subjects = Annotated[
+    list[str] | None, Argument(metavar="NAME", help=N_("Services or sets of the plan; all if none is given."))
+]
 
 
 @commands.command("list", help=N_("List the jobs of the plan and when each runs next."))
 def list_jobs() -> None:
     from haechi import clock
-    from haechi.app import jobs
+    from haechi.app import jobs, serving
     from haechi.cli.render import jobs as shown
 
     view, home = at_home()
     found = jobs.every(home)
     now = clock.now()
+    if paused := serving.paused(home):
+        view.warn(_("Paused: {names}").format(names=", ".join(paused)))
     view.answer(shown.as_data(found, now, home.zone), text=lambda: shown.text(found, now, home.zone))
 
 
@@ -100,6 +105,47 @@ def remove(dry_run: DryRun = False) -> None:
 
 
 @commands.command(
+    "pause", help=N_("Start nothing by itself for a while: for these services and sets, or for all.")
+)
+def pause(
+    subjects: Subjects = None,
+    for_: Annotated[
+        str | None, Option("--for", metavar="TIME", help=N_("So long, such as 2h; else until `resume`."))
+    ] = None,
+) -> None:
+    from haechi import clock
+    from haechi.app import serving
+    from haechi.errors import UsageMistake
+    from haechi.schedule import parse_duration
+
+    view, home = at_home()
+    try:
+        until = clock.now() + parse_duration(for_) if for_ else None
+    except ValueError as problem:
+        raise UsageMistake(
+            _("“{words}” is no duration: {expected} is expected.").format(words=for_, expected=problem)
+        ) from None
+    ledger = serving.ledger(home)
+    for subject in _known(home, subjects):
+        ledger.pause(subject, until)
+    view.answer(
+        {"paused": subjects or ["*"], "until": until},
+        text=_("Paused. Backups by hand are taken as ever; what falls into the pause is not made up for."),
+    )
+
+
+@commands.command("resume", help=N_("Let it run by itself again."))
+def resume(subjects: Subjects = None) -> None:
+    from haechi.app import serving
+
+    view, home = at_home()
+    ledger = serving.ledger(home)
+    wanted = _known(home, subjects) if subjects else list(ledger.pauses())
+    resumed = [subject for subject in wanted if ledger.resume(subject)]
+    view.answer({"resumed": resumed}, text=_("It goes on.") if resumed else _("Nothing of that was paused."))
+
+
+@commands.command(
     "due", help=N_("Ends with status 0 if this schedule has just fired, else with 1: for scripts.")
 )
 def due(
@@ -120,6 +166,24 @@ def due(
     view.answer({"due": is_due}, text=_("due") if is_due else _("not due"))
     if not is_due:
         raise Exit(1)
+
+
+def _known(home: Home, subjects: list[str] | None) -> list[str]:
+    """As the daemon knows them: services, sets (“set:erp”), or “*” for everything."""
+    from haechi.errors import NotThere
+
+    names = {
+        **{f"set:{name}": f"set:{name}" for name in home.plan.sets},
+        **{n: n for n in home.plan.services},
+    }
+    names |= {name: f"set:{name}" for name in home.plan.sets if name not in names}
+    for subject in subjects or ():
+        if subject not in names:
+            raise NotThere(
+                _("The plan has no service or set “{name}”.").format(name=subject),
+                hint=_("It has: {names}").format(names=", ".join(names) or "-"),
+            )
+    return [names[subject] for subject in subjects] if subjects else ["*"]
 
 
 def _about(home: Home) -> About:
