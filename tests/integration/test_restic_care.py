@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import threading
@@ -12,10 +13,12 @@ import pytest
 from haechi import clock
 from haechi.credentials import Secret
 from haechi.stores.local import Local
-from haechi.vault import keys, packing, prune, recovery_key
+from haechi.vault import index_files, keys, packing, prune, recovery_key
 from haechi.vault.check import check
 from haechi.vault.copy import copy
 from haechi.vault.heal import heal
+from haechi.vault.inventory import packs_in
+from haechi.vault.packing import Kind
 from haechi.vault.rekey import rekey
 from haechi.vault.repair import repair
 from haechi.vault.repository import Vault
@@ -163,6 +166,56 @@ def test_a_vault_of_version_1_is_pruned(tmp_path: Path) -> None:
     vault.forget(vault.snapshots()[:4])
     prune.execute(vault, prune.plan(vault, unused=0.0), unused=0.0)
     assert ground.compare() == 2
+
+
+@pytest.mark.parametrize(("version", "pruner"), [(1, "we"), (2, "we"), (2, "restic")])
+def test_packs_that_mix_trees_and_data(tmp_path: Path, version: int, pruner: str) -> None:
+    """As restic wrote them before 0.8, and as vaults may still hold."""
+    ground = Ground(tmp_path, version)
+    ground.restic("init", "--repository-version", str(version))
+    ground.theirs()
+    for _round in range(3):
+        ground.ours()
+    _mix(ground.open())
+    assert ground.compare() == 4
+    ground.ours()
+    vault = ground.open()
+    vault.forget(vault.snapshots()[:3])
+    if pruner == "restic":
+        ground.restic("prune", "--max-unused", "0")
+    else:
+        planned = prune.plan(vault)
+        assert any(pack.mixed for pack in planned.repack)
+        prune.execute(vault, planned)
+        kinds = [{b.kind for b in p.blobs} for p in packs_in(vault.files, vault.files.names("index"))]
+        assert {len(of_a_pack) for of_a_pack in kinds} == {1}
+    assert ground.compare() == 2
+
+
+def _mix(vault: Vault) -> None:
+    """Every pack with trees becomes one with one that holds data."""
+    store = vault.store
+    old = list(packs_in(vault.files, vault.files.names("index")))
+    names = vault.files.names("index")
+    trees = [pack for pack in old if pack.blobs[0].kind is Kind.TREE]
+    data = [pack for pack in old if pack.blobs[0].kind is Kind.DATA]
+    mixed = []
+    for first, second in itertools.zip_longest(trees, data):
+        new = packing.OpenPack(Kind.DATA)
+        for pack in filter(None, (first, second)):
+            whole = store.get(packing.pack_key(pack.id))
+            for blob in pack.blobs:
+                new.kind = blob.kind
+                new.add(blob.id, whole[blob.offset : blob.offset + blob.length], blob.plain)
+        done = new.finish(vault.key)
+        store.put(packing.pack_key(done.id), new.parts)
+        mixed.append(done)
+    vault.files.save_bytes("index", index_files.encode(mixed))
+    for name in names:
+        vault.files.remove("index", name)
+    for pack in old:
+        store.delete(packing.pack_key(pack.id))
+    assert sum(len({blob.kind for blob in pack.blobs}) == 2 for pack in mixed) >= 3
 
 
 def test_restic_is_content_with_copies_new_keys_repairs_and_healing(ground: Ground, tmp_path: Path) -> None:
