@@ -35,6 +35,7 @@ def _expected(home: Home, name: str) -> Expected:
         backup=home.plan.schedules(name),
         verify=verify,
         drill=[one.when for one in entry.drill],
+        copies={one.to: one.when for one in entry.copies if one.when is not None},
         lag=_lag(entry),
         paused=entry.paused,
     )

@@ -7,7 +7,7 @@ happened by now with the copies, the proofs and the journal.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
@@ -18,7 +18,7 @@ from haechi.errors import HaechiError, JournalUnavailable
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Outcome, Proof, ProofState, RestorePoint, Run
-from haechi.operations import anomalies
+from haechi.operations import anomalies, clockwork
 from haechi.operations.desk import Desk
 from haechi.operations.service import Service
 from haechi.operations.status import Standing, standings
@@ -34,6 +34,9 @@ class Expected:
     backup: Sequence[Schedule] = ()
     verify: Sequence[tuple[Schedule, str]] = ()  # of this copy; empty: of any
     drill: Sequence[Schedule] = ()
+    copies: Mapping[str, Schedule] = field(
+        default_factory=dict
+    )  # by destination: those with a time of their own
     lag: dict[str, timedelta] = field(default_factory=dict)  # how far a destination may fall behind
     paused: bool = False
 
@@ -71,7 +74,7 @@ def look(
 ) -> list[Alarm]:
     """Every alarm that stands now, in the plan's order."""
     now = clock.now()
-    found = [*_away(watched), *_filling(disks)]
+    found = [*_away(watched), *_filling(disks), *_jumped(desk)]
     known = {s.service: s for s in standings([w.service for w in watched], desk, reporter)}
     for one in watched:
         found += _service(one, known[one.service.name], desk, reporter, now)
@@ -98,6 +101,7 @@ def _service(
         noticed = anomalies.standing(desk, name)
     if not one.expected.paused:
         yield from _overdue(one, standing, proofs, now)
+        yield from _not_copied(one, now)
     if runs and runs[0].outcome in (Outcome.FAILURE, Outcome.INTERRUPTED):
         reason = str(runs[0].error.get("message", "")) or _("it was interrupted")
         mend = str(runs[0].error.get("hint", ""))
@@ -221,6 +225,27 @@ def _ahead_of(name: str, source: str | None, service: Service) -> datetime | Non
     return max((time for time in times if time), default=None)
 
 
+def _not_copied(one: Watched, now: datetime) -> Iterator[Alarm]:
+    """Copies by schedule: what was there when one was due must be there, too."""
+    for onward in one.service.onward:
+        target, schedule = onward.destination, one.expected.copies.get(onward.destination.name)
+        due = schedule.previous_fire(now - GRACE, one.service.zone) if schedule else None
+        if due is None:
+            continue
+        try:
+            here = [p.time for p in one.service.destination(onward.source).points(one.service.name)]
+            there = _newest(target.points(one.service.name))
+        except HaechiError:
+            continue  # told as being away
+        wanted = max((time for time in here if time <= due), default=None)
+        if wanted and (there is None or there < wanted):
+            zone = one.service.zone
+            text = _("not copied to {where} since {time}, although that was due at {due}").format(
+                where=target.name, time=_said(there, zone), due=_said(due, zone)
+            )
+            yield Alarm("overdue", one.service.name, text, f"haechi copy {one.service.name}", due)
+
+
 def _unusual(
     name: str,
     noticed: anomalies.Notice | None,
@@ -264,6 +289,19 @@ def _filling(disks: Sequence[Disk]) -> Iterator[Alarm]:
         if share > disk.full:
             text = _("the disk under {path} is {share:.0%} full").format(path=disk.path, share=share)
             yield Alarm("disk", disk.name, text, _("Make room, or let points go: haechi prune --dry-run"))
+
+
+def _jumped(desk: Desk) -> Iterator[Alarm]:
+    jump = clockwork.look(desk.state)
+    if jump is not None:
+        by = say_duration(_rounded(abs(jump.by)))
+        text = (
+            _("the clock of this host was set forward by {time}")
+            if jump.by > timedelta(0)
+            else _("the clock of this host was set back by {time}")
+        )
+        mend = _("Compare the clocks of the hosts: restore points are named and expire by them.")
+        yield Alarm("overdue", desk.host, text.format(time=by), mend, jump.noticed)
 
 
 def _latest(proofs: Iterable[Proof], *states: ProofState) -> datetime | None:

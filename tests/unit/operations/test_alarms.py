@@ -15,7 +15,7 @@ from haechi.credentials import Secret
 from haechi.errors import StoreUnavailable
 from haechi.events import SILENT, Reporter
 from haechi.model import Keep, Promise, Proof, ProofState
-from haechi.operations import alarms, anomalies, backup
+from haechi.operations import alarms, anomalies, backup, clockwork, replicate
 from haechi.operations.alarms import Alarm, Disk, Expected, Watched
 from haechi.operations.anomalies import Measure
 from haechi.operations.backup import back_up
@@ -46,6 +46,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Ten past midnight in Seoul, from when on it goes on as usual."""
     shift = Clock(datetime(2026, 3, 1, 15, 10, tzinfo=UTC) - datetime.now(UTC))
     monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + shift.offset)
+    monkeypatch.setattr(clockwork, "look", lambda _state: None)  # it would notice
     return shift
 
 
@@ -252,3 +253,19 @@ def test_a_bucket_that_was_encrypted_stays_unusual_though_it_deduplicates_again(
     assert raised(ground, service=service) == []
     back_up(service, ground.desk, SILENT)
     assert len(ground.vault.points()) == 4
+
+
+def test_a_copy_by_schedule_that_was_not_made(ground: Ground, time: Clock) -> None:
+    far = VaultDestination(
+        "vault.far", Vault.create(open_store(str(ground.root / "far")), Secret("another key"))
+    )
+    service = replace(ground.service(ground.vault), onward=(Onward(far, by_itself=False),))
+    back_up(service, ground.desk, SILENT)
+    expected = Expected(copies={"vault.far": parse("daily 05:00")})
+    assert raised(ground, expected, service) == []
+    time.forward(days=2)
+    (alarm,) = raised(ground, expected, service)
+    assert alarm.event == "overdue"
+    assert "vault.far" in alarm.text
+    replicate.execute(service, replicate.plan(service).missing, ground.desk, SILENT)
+    assert raised(ground, expected, service) == []
