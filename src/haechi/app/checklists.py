@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from haechi.errors import HaechiError, NotThere
 from haechi.events import Reporter
 from haechi.i18n import _
-from haechi.operations import alarms, status
+from haechi.operations import alarms, status, usual_lists
 from haechi.operations.checklist import Checklist, Line, State
 from haechi.operations.service import Service
 
@@ -16,14 +16,21 @@ if TYPE_CHECKING:
 
 
 def every(home: Home) -> list[Checklist]:
-    return [build(home, name) for name in home.plan.checklists]
+    """Those of the plan, then the usual ones that it does not have."""
+    return [build(home, name) for name in _names(home)]
+
+
+def _names(home: Home) -> list[str]:
+    return list(dict.fromkeys([*home.plan.checklists, *usual_lists.names()]))
 
 
 def build(home: Home, name: str) -> Checklist:
     if name not in home.plan.checklists:
+        if name in usual_lists.names():
+            return usual_lists.usual(name)
         raise NotThere(
             _("The plan has no checklist “{name}”.").format(name=name),
-            hint=_("It has: {names}").format(names=", ".join(home.plan.checklists) or "-"),
+            hint=_("It has: {names}").format(names=", ".join(_names(home))),
         )
     entry = home.plan.checklists[name]
     lines = tuple(Line(one.item, one.auto, one.show) for one in entry.items)

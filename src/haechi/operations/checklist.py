@@ -6,6 +6,7 @@ than the alarms are.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -21,6 +22,7 @@ from haechi.operations.status import Standing
 from haechi.schedule import Schedule
 
 MACHINE = "haechi"
+_LOOKED_AT = 50  # reports of one list
 PATIENCE = timedelta(hours=12)  # people have other things to do, too
 
 
@@ -114,14 +116,20 @@ def go_through(checklist: Checklist, state: State, by: str, ask: Ask, desk: Desk
 
 
 def due(checklist: Checklist, desk: Desk, now: datetime, zone: tzinfo) -> datetime | None:
-    """Since when it is due; None while it is not, or never is."""
+    """Since when it is due; None while it is not, or never is. Lines that nobody has looked at leave it due."""
     if checklist.when is None:
         return None
-    last = desk.journal.reports.find(kind="checklist", subject=checklist.name, limit=1)
     previous = checklist.when.previous_fire(now, zone)
-    if previous is None or (last and last[0].time >= previous):
+    if previous is None:
+        return None
+    kept = desk.journal.reports.find(kind="checklist", subject=checklist.name, limit=_LOOKED_AT)
+    if any(report.time >= previous and not _left_open(report) for report in kept):
         return None
     return previous
+
+
+def _left_open(report: Report) -> bool:
+    return any(item["result"] == Result.OPEN.value for item in json.loads(report.body)["items"])
 
 
 def overdue(lists: Sequence[Checklist], desk: Desk, now: datetime, zone: tzinfo) -> list[Alarm]:

@@ -10,7 +10,7 @@ import pytest
 
 from haechi.events import SILENT
 from haechi.model import Promise, ProofState
-from haechi.operations import checklist, reports
+from haechi.operations import checklist, reports, usual_lists
 from haechi.operations.alarms import Alarm
 from haechi.operations.checklist import Answer, Checklist, Gone, Line, Result, State
 from haechi.operations.reports import Seal
@@ -94,6 +94,8 @@ def test_due_until_it_was_gone_through(ground: Ground) -> None:
     assert since is not None
     assert since <= now
     go(ground, [Line("it")], state())
+    assert checklist.due(daily, ground.desk, now, SEOUL) == since, "nobody has looked at its line"
+    go(ground, [Line("it")], state(), lambda line: Answer(line.item, Result.FAILED, "kim"))
     assert checklist.due(daily, ground.desk, now, SEOUL) is None
     tomorrow = now + timedelta(days=1)
     assert checklist.due(daily, ground.desk, tomorrow, SEOUL) is not None
@@ -101,3 +103,16 @@ def test_due_until_it_was_gone_through(ground: Ground) -> None:
     assert [a.event for a in checklist.overdue([daily], ground.desk, late, SEOUL)] == ["checklist"]
     assert checklist.overdue([daily], ground.desk, since + timedelta(days=2, hours=1), SEOUL) == []
     assert checklist.due(Checklist("disaster", [Line("it")]), ground.desk, now, SEOUL) is None
+
+
+def test_the_usual_lists_are_there_and_a_machine_does_its_lines(ground: Ground) -> None:
+    assert usual_lists.names() == ["daily", "weekly", "monthly", "quarterly", "disaster"]
+    for name in usual_lists.names():
+        one = usual_lists.usual(name)
+        assert one.title
+        assert one.when is None
+        gone = checklist.go_through(one, state(), "kim", lambda _line: None, ground.desk, SILENT)
+        assert gone.report
+        ticked = [a for a, line in zip(gone.answers, one.lines, strict=True) if line.auto in AUTOS]
+        assert all(a.result is Result.DONE for a in ticked)
+    assert len(usual_lists.usual("disaster").lines) == 8
