@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import socket
 import subprocess
 import threading
 from datetime import UTC, datetime
@@ -118,6 +119,36 @@ def test_we_read_and_restore_what_restic_writes(restic: Restic, tmp_path: Path, 
     assert report.bytes_read == 0
     assert unchanged.tree == snapshot.tree
     restic.check()
+
+
+def test_a_socket_and_an_access_list(restic: Restic, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "listed").write_bytes(b"x")
+    os.setxattr(root / "listed", "system.posix_acl_access", _READABLE_BY_12345)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(root / "socket"))
+    restic("init")
+    restic("backup", ".", cwd=root)
+    vault = _open(restic)
+    (theirs,) = vault.snapshots()
+    ours = _take(vault, root)
+    assert vault.node(ours, "/listed") == vault.node(theirs, "/listed")
+    assert (
+        vault.node(ours, "/socket").type == "socket"
+    )  # restic passes it over itself, and takes ours as it is
+    restic.check()
+    restic("restore", ours.id, "--target", tmp_path / "by-restic")
+    vault.restore(theirs, tmp_path / "by-us")
+    for back in ("by-restic", "by-us"):
+        kept = os.getxattr(tmp_path / back / "listed", "system.posix_acl_access")
+        assert kept == _READABLE_BY_12345
+
+
+# user::rw-, user:12345:r--, group::r--, mask::r--, other::---
+_READABLE_BY_12345 = bytes.fromhex(
+    "0200000001000600ffffffff020004003930000004000400ffffffff10000400ffffffff20000000ffffffff"
+)
 
 
 def test_restic_finds_our_files_unchanged(restic: Restic, tmp_path: Path) -> None:

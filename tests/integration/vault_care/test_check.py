@@ -8,9 +8,11 @@ from contextlib import suppress
 
 import pytest
 
+from haechi.credentials import Secret
 from haechi.errors import Damaged, HaechiError, StoreRefused, UsageMistake
 from haechi.stores._base import Buffer, Entry
 from haechi.testing.memory_store import MemoryStore
+from haechi.vault import keys
 from haechi.vault.check import check, percent_of
 from haechi.vault.inventory import packs_in
 from haechi.vault.packing import Kind, pack_key
@@ -70,6 +72,15 @@ def test_a_flipped_bit_anywhere_is_found_and_never_becomes_data(vault: Vault, st
                 for snapshot in fresh.snapshots():
                     with suppress(HaechiError):
                         assert contents(fresh, snapshot) == whole[snapshot.id]
+
+
+def test_a_damaged_key_file_is_found(vault: Vault, store: MemoryStore) -> None:
+    key = f"keys/{keys.add(store, vault.key, Secret('a second passphrase')).id}"
+    assert check(again(vault)).healthy
+    for at in (0, 40, len(store.objects[key]) // 2, len(store.objects[key]) - 1):
+        with damage(store, key, at):
+            (problem,) = check(again(vault)).problems
+            assert problem.where == key
 
 
 def test_damage_names_the_points_and_paths_it_touches(vault: Vault, store: MemoryStore) -> None:
