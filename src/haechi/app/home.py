@@ -187,29 +187,9 @@ class Home:
 
     def examine(self, reporter: Reporter) -> list[Finding]:
         """Everything that a backup or a restore will need, looked at."""
-        from haechi.operations import doctor, freezing
+        from haechi.app import examining
 
-        found = [
-            doctor.Finding(_("plan"), doctor.Health.WARNING, str(advice))
-            for advice in self.plan.advice
-            if advice.kind != str(USUAL)  # looked at below, with how the last drill went
-        ]
-        found += doctor.look_at(_("copies"), lambda: copies.examined(self))
-        full = self.plan.server.disk_alarm / 100
-        found += doctor.directory(self.state, _("journal and locks"), full)
-        for name, entry in self.plan.kept.items():
-            found += doctor.destination(lambda name=name: self.destination(name), name)  # type: ignore[misc]
-            if "://" not in entry.url:
-                found += doctor.directory(Path(entry.url), name, full)
-        for name, vault in self.plan.vaults.items():
-            if (path := vault.key.file) is not None:
-                found += doctor.secret_file(path, f"vault.{name}")
-        for name in self.plan.sets:
-            found += freezing.examine(name, self.state)
-        for name in self.plan.services:
-            with reporter.step(name, unit=""):
-                found += doctor.service(lambda name=name: self.service(name), name)  # type: ignore[misc]
-        return found
+        return examining.examine(self, reporter)
 
     # -- vaults and archives ------------------------------------------------------------------------------
 

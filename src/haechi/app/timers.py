@@ -58,6 +58,11 @@ class Systemd:
         self._ctl("daemon-reload")
         return gone
 
+    def installed(self) -> str:
+        """The commands that are there now, as they are written."""
+        found = [p for p in sorted(self.directory.glob("haechi-*.service")) if _is_ours(p)]
+        return "\n".join(path.read_text() for path in found)
+
     def _ctl(self, *words: str) -> None:
         user = () if os.geteuid() == 0 else ("--user",)
         process.run(["systemctl", *user, *words], deadline=_DEADLINE)
@@ -93,6 +98,14 @@ class Cron:
             if there and not dry_run:
                 self._replace("")
         return [self.path] if there else []
+
+    def installed(self) -> str:
+        """The commands that are there now, as they are written."""
+        if os.geteuid() == 0:
+            return self.path.read_text() if self.path.exists() else ""
+        if not LocalPlace().has("crontab"):
+            return ""
+        return self._crontab().partition(f"{_MARKS[0]}\n")[2].partition(f"{_MARKS[1]}\n")[0]
 
     def _crontab(self) -> str:
         done = process.run(["crontab", "-l"], deadline=_DEADLINE, check=False)

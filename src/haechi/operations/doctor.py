@@ -5,19 +5,23 @@ Nothing is changed, and one thing that is broken does not keep the others from b
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from haechi import clock
+from haechi.credentials import SecretSource
 from haechi.errors import HaechiError
 from haechi.i18n import _, plural
 from haechi.operations.destination import Destination
 from haechi.operations.service import Service
 
 _PRIVATE = 0o077
+_SOON = timedelta(days=30)
 
 
 class Health(StrEnum):
@@ -52,6 +56,8 @@ def service(build: Callable[[], Service], name: str) -> list[Finding]:
         said = (
             _("answers; version {version}").format(version=probe.version) if probe.version else _("answers")
         )
+        if client := probe.details.get("client"):
+            said += "; " + _("its programs here are {version}").format(version=client)
         yield Finding(name, Health.GOOD, said)
         for warning in probe.warnings:
             yield Finding(name, Health.WARNING, warning)
@@ -82,26 +88,54 @@ def destination(build: Callable[[], Destination], name: str) -> list[Finding]:
     return look_at(name, look)
 
 
-def directory(path: Path, subject: str, full: float) -> list[Finding]:
-    """Whether a local directory has room, its disk being less than `full`, and is closed to others."""
+def directory(path: Path, subject: str, full: float, full_at: datetime | None = None) -> list[Finding]:
+    """Whether a local directory has room, its disk being less than `full`, can be written to, and is closed to
+    others. `full_at`: when the disk is full if it goes on as it did."""
 
     def look() -> Iterator[Finding]:
         existing = next(p for p in (path, *path.parents) if p.exists())
         usage = shutil.disk_usage(existing)
         share = usage.used / usage.total if usage.total else 0.0
         text = _("disk {share:.0%} full, {free:.1f} GB free").format(share=share, free=usage.free / 1e9)
-        if share > full:
+        soon = full_at is not None and full_at - clock.now() < _SOON
+        if full_at is not None:
+            text += "; " + _("full on {date} if it goes on like this").format(date=f"{full_at:%Y-%m-%d}")
+        if share > full or soon:
             yield Finding(
                 subject, Health.WARNING, text, _("Make room, or let points go: haechi prune --dry-run")
             )
         else:
             yield Finding(subject, Health.GOOD, text)
+        if not os.access(existing, os.W_OK | os.X_OK):
+            yield Finding(
+                subject,
+                Health.BAD,
+                _("{path} cannot be written to").format(path=existing),
+                _("Give it to the user who runs haechi: chown {user} {path}").format(
+                    user=os.geteuid(), path=existing
+                ),
+            )
         if path.exists() and path.stat().st_mode & _PRIVATE:
             yield Finding(
                 subject,
                 Health.WARNING,
                 _("{path} is open to other users").format(path=path),
                 _("Close it: chmod 700 {path}").format(path=path),
+            )
+
+    return look_at(subject, look)
+
+
+def secret(source: SecretSource, subject: str) -> list[Finding]:
+    """Whether a secret of the plan is where the plan says. What is in order is not worth a line."""
+
+    def look() -> Iterator[Finding]:
+        if not source.fetch().reveal():
+            yield Finding(
+                subject,
+                Health.BAD,
+                _("is empty where it is kept"),
+                _("Put it there: {where}").format(where=source),
             )
 
     return look_at(subject, look)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -22,6 +23,7 @@ from haechi.notify._base import Line, Message, Mood, Notifier
 from haechi.schedule import Window
 
 _GIVES_UP = timedelta(days=7)
+_DELIVERED = "delivered.json"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Teller:
                 continue
             try:
                 channel.notifier.send(self._message([line]))
+                self._delivered(channel)
                 found[channel.name] = None
             except HaechiError as problem:
                 found[channel.name] = problem
@@ -91,6 +94,21 @@ class Teller:
         """How many messages lie in the outbox."""
         return len(list(self._outbox().glob("*.json")))
 
+    def delivered(self) -> Mapping[str, datetime]:
+        """When something was last delivered, by way."""
+        try:
+            told = json.loads((self.state / _DELIVERED).read_bytes())
+            return {name: datetime.fromisoformat(time) for name, time in told.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def _delivered(self, channel: Channel) -> None:
+        """That this cannot be noted is no reason to say that it was not delivered."""
+        told = {name: time.isoformat() for name, time in self.delivered().items()}
+        with suppress(OSError, HaechiError):
+            path = private_directory(self.state) / _DELIVERED
+            write_atomic(path, json.dumps({**told, channel.name: clock.now().isoformat()}).encode())
+
     def _give(self, channel: Channel, message: Message, reporter: Reporter) -> None:
         if channel.hours is not None and not channel.hours.covers(clock.now(), self.zone):
             self._keep(channel, message)
@@ -103,6 +121,7 @@ class Teller:
             )
             self._keep(channel, message)
         else:
+            self._delivered(channel)
             self.send_waiting(reporter)
 
     def _try_again(self, path: Path, reporter: Reporter) -> bool:
@@ -119,6 +138,7 @@ class Teller:
             channel.notifier.send(message)
         except HaechiError:
             return False
+        self._delivered(channel)
         path.unlink(missing_ok=True)
         return True
 

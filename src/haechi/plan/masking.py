@@ -49,6 +49,22 @@ def literals(value: Any) -> Iterator[str]:
             yield from literals(one)
 
 
+def sources(value: Any, at: str = "") -> Iterator[tuple[str, SecretSource]]:
+    """Every secret that the plan names, with the key under which it does."""
+    if isinstance(value, SecretSource):
+        yield at, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from sources(getattr(value, name), f"{at}.{name.rstrip('_')}" if at else name)
+        yield from sources(getattr(value, "options", None), at)
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from sources(one, f"{at}.{key}" if at else str(key))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from sources(one, at)
+
+
 def without(text: str, secrets: Iterable[str]) -> str:
     """A plan's text with these secrets starred, wherever they stand between quotes."""
     for secret in sorted(filter(None, secrets), key=len, reverse=True):

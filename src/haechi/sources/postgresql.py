@@ -115,7 +115,17 @@ from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.sources import _columns
 from haechi.sources._base import Capture, PartReader, Probe, Rehearsed, Restored, Source, Wanted
-from haechi.sources._postgresql import asking, beside, capture, catalog, dump, listing, rehearsal, restore
+from haechi.sources._postgresql import (
+    asking,
+    beside,
+    capture,
+    catalog,
+    dump,
+    listing,
+    rehearsal,
+    restore,
+    slots,
+)
 from haechi.sources._postgresql.beside import Beside
 from haechi.sources._postgresql.options import Options, Target
 from haechi.sources._postgresql.server import Server
@@ -138,6 +148,11 @@ def fitted(options: Options, forms: Collection[str]) -> Options:
 def check_into(into: str) -> None:
     """Whether a plan may name this as the place of a drill. Raises UsageMistake."""
     rehearsal.check_into(into)
+
+
+def place_of_drill(into: str) -> str:
+    """What is to be said about this place beforehand; nothing if it is ready. Raises what a drill would."""
+    return rehearsal.ready(into)
 
 
 def main_form(options: Options) -> str:
@@ -172,10 +187,12 @@ class PostgreSQL:
         clients = server.fitting()
         with server.administration() as session:
             size = catalog.size(session, names)
+            waiting = slots.warnings(session)
         return Probe(
             version=f"{server.version // 10000}.{server.version % 10000}",
             size=size,
             details={"databases": list(names), "client": ".".join(map(str, clients.version))},
+            warnings=waiting,
         )
 
     @contextmanager

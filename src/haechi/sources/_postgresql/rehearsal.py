@@ -57,6 +57,21 @@ def check_into(into: str) -> None:
     check_place(place, rest)
 
 
+def ready(into: str) -> str:
+    """Whether such a place could be made now: what is missing is raised, what will only take time is said."""
+    place, _colon, rest = into.partition(":")
+    check_place(place, rest)
+    if place == DOCKER and not _container.is_here(rest):
+        return _(
+            "the image is not here yet, so the drill fetches it; docker pull {image} does so now"
+        ).format(image=rest)
+    if place == EMBEDDED:
+        embedded.programs()
+    if rest.startswith(ENV):
+        Target.read({"url": {"env": rest.removeprefix(ENV)}}).address()
+    return ""
+
+
 def check_place(place: str, rest: str) -> None:
     if place == DOCKER:
         _container.check_image(rest)
