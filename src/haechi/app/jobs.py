@@ -44,6 +44,12 @@ def every(home: Home) -> list[Job]:
     jobs += [
         Job(("set", "backup", name), one.backup) for name, one in plan.sets.items() if one.backup is not None
     ]
+    jobs += [
+        Job(("drill", f"set:{name}", *_of(*((copy,) if copy else ()))), one.drill.when)
+        for name, one in plan.sets.items()
+        if one.drill and one.drill.when
+        for copy in one.drill.of or ("",)
+    ]
     if jobs and plan.notifiers:
         jobs.append(Job(("alarms", "--tell"), _LOOKS))
     return jobs

@@ -12,6 +12,7 @@ from haechi.model import Promise
 from haechi.operations.checks import Check
 from haechi.operations.recovery_set import RecoverySet
 from haechi.operations.stack import ALL, Application, Stack, Surroundings, Trial
+from haechi.operations.stack_status import Drilling
 from haechi.plan import recovery, steps
 
 if TYPE_CHECKING:
@@ -54,6 +55,15 @@ def everything(home: Home) -> Stack:
     )
 
 
+def drilled(home: Home) -> list[Drilling]:
+    """Those that the plan wants drilled, or that have a promise of their own."""
+    return [
+        Drilling(name, entry.promise or Promise(), entry.drill.when if entry.drill else None, home.zone)
+        for name, entry in home.plan.sets.items()
+        if entry.drill or entry.promise
+    ]
+
+
 def names(home: Home, asked: Sequence[str]) -> list[str]:
     """Those of these names that mean sets: `set:erp`, or `erp` where no service is called so."""
     plan = home.plan
@@ -78,7 +88,8 @@ def _after(home: Home, entries: Sequence[recovery.Set]) -> dict[str, frozenset[s
 def _trials(of: RecoverySet, drill: recovery.Rehearsal) -> tuple[Trial, ...]:
     if not (drill.app or drill.checks):
         return ()
-    return (Trial(_application(drill.app), drill.env, [_check(of, one) for one in drill.checks]),)
+    checks = [_check(of, one) for one in drill.checks]
+    return (Trial(of.name, _application(drill.app), drill.env, checks),)
 
 
 def _application(said: recovery.Application | None) -> Application | None:

@@ -47,6 +47,7 @@ class Application:
 class Trial:
     """What shows that the throwaways serve. `env` is all that is told of the world, besides their addresses."""
 
+    of: str  # the set
     application: Application | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     checks: Sequence[Callable[[Surroundings], Check]] = ()

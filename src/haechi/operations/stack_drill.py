@@ -118,8 +118,7 @@ def _carry_out(
             done.problem = problem
         throwaways = {name: one.rehearsed for name, one in done.members.items() if one.rehearsed}
         done.tried = [
-            trials.carry_out(trial, stack.name, throwaways, room, reporter, watch.stage)
-            for trial in stack.trials
+            trials.carry_out(trial, throwaways, room, reporter, watch.stage) for trial in stack.trials
         ]
     done.seconds = watch.now
 
@@ -225,6 +224,12 @@ def _write_down(done: StackDrilled, entry: Entry) -> None:
         }
         if one.problem:
             detail["error"] = one.problem.as_dict()
+        if found := one.rehearsed:
+            detail |= {
+                "where": found.where,
+                "compared": len(found.restored.comparisons),
+                "left": list(found.left),
+            }
         state = ProofState.RESTORED if one.good else ProofState.FAILED
         seconds = one.rehearsed.seconds if one.rehearsed else 0.0
         entry.prove(Proof(one.point.id, one.copy, state, clock.now(), "restore", seconds, detail))

@@ -40,7 +40,6 @@ class Tried:
 class _Bench:
     """Where one trial is made."""
 
-    name: str
     throwaways: Mapping[str, Rehearsed]
     room: Path
     reporter: Reporter
@@ -49,20 +48,19 @@ class _Bench:
 
 def carry_out(
     trial: Trial,
-    name: str,
     throwaways: Mapping[str, Rehearsed],
     room: Path,
     reporter: Reporter,
     stage: Staging,
 ) -> Tried:
     """Start it, ask every check, and end it again. What does not go well is a result."""
-    bench, tried = _Bench(name, throwaways, room, reporter, stage), Tried()
+    bench, tried = _Bench(throwaways, room, reporter, stage), Tried()
     try:
         with ExitStack() as stack:
             network = stack.enter_context(apart(room))
             found = _start(trial, bench, network, tried, stack)
             for build in trial.checks:
-                _ask(build, found, bench, tried)
+                _ask(build, trial.of, found, bench, tried)
     except HaechiError as problem:
         if process.interrupted():
             raise
@@ -85,23 +83,23 @@ def _start(trial: Trial, bench: _Bench, network: Apart, tried: Tried, stack: Exi
     if app:
         host, port = LOOPBACK, app.port or application.free_port()
         addresses[APP] = Address(url=Secret(f"http://{host}:{port}"), host=host, port=port)
-    env = environment(bench.name, addresses, trial.env)
+    env = environment(trial.of, addresses, trial.env)
     place = application.Inside(network, env, (app.directory if app else None) or str(bench.room))
     if app:
-        with bench.stage("application", bench.name, _("Starting the application"), bench.reporter):
+        with bench.stage("application", trial.of, _("Starting the application"), bench.reporter):
             at = network.bring_out(port)
             stack.enter_context(application.started(app, place, addresses, at))
     return Found(addresses, bench.throwaways, place)
 
 
-def _ask(build: Callable[[Found], Check], found: Found, bench: _Bench, tried: Tried) -> None:
+def _ask(build: Callable[[Found], Check], of: str, found: Found, bench: _Bench, tried: Tried) -> None:
     """One check. What cannot be asked does not hold."""
     what = _("a check")
     try:
         check = build(found)
         what = check.question.what
         title = _("Checking {what}").format(what=what)
-        with bench.stage("check", bench.name, title, bench.reporter):
+        with bench.stage("check", of, title, bench.reporter):
             tried.answers.append(check.question.ask(check.deadline))
     except HaechiError as problem:
         if process.interrupted():

@@ -96,6 +96,11 @@ def sweep(parent: Path) -> list[Path]:
     return gone
 
 
+def sweep_usual() -> list[Path]:
+    """The same where places are made when nobody names another."""
+    return sweep(_roomy())
+
+
 def _is_old(path: Path) -> bool:
     """One that was made this very moment may not have its lock yet."""
     return _now() - path.stat().st_ctime > _YOUNG

@@ -33,9 +33,13 @@ def command(
         bool, Option("--nagios", help=N_("One line and a status as Nagios and Icinga read them: 0, 1, 2."))
     ] = False,
 ) -> None:
+    from rich.console import Group
+
+    from haechi.app import stacks
+    from haechi.cli.render import stack_standings
     from haechi.cli.render import standings as shown
     from haechi.errors import PromiseBroken
-    from haechi.operations import status
+    from haechi.operations import stack_status, status
 
     view, home = at_home()
     if copies:
@@ -43,6 +47,7 @@ def command(
         return
     with view.progress() as reporter:
         standings = status.standings(home.services(services), home.desk, reporter)
+        wholes = stack_status.standings([] if services else stacks.drilled(home), home.desk, reporter)
     if scenarios:
         _scenarios(view, home, standings)
         return
@@ -50,7 +55,17 @@ def command(
         number, line = shown.nagios(standings)
         view.answer({"status": number, "line": line}, text=lambda: line)
         raise Exit(number)
-    view.answer(shown.standings_as_data(standings), text=lambda: shown.standings(standings, home.zone))
+    view.answer(
+        [*shown.standings_as_data(standings), *stack_standings.as_data(wholes)],
+        text=lambda: Group(shown.standings(standings, home.zone), *stack_standings.text(wholes, home.zone)),
+    )
+    if slow := [one.name for one in wholes if one.rto_broken]:
+        raise PromiseBroken(
+            _("A promise does not hold: {names}.").format(names=", ".join(slow)),
+            hint=_(
+                "The last drill of all of it failed or took too long: haechi report list --kind set-drill"
+            ),
+        )
     if broken := [s.service for s in standings if s.broken]:
         raise PromiseBroken(
             _("A promise does not hold: {names}.").format(names=", ".join(broken)),
