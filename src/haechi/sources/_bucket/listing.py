@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import chain, pairwise, tee
 from typing import IO, NamedTuple, Self
 
@@ -36,10 +37,12 @@ class Record(NamedTuple):
         return moment_of(self.time)
 
 
+@lru_cache(1024)  # neighbours were often written in the same second
 def moment_of(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
+@lru_cache(1024)
 def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,6 +26,7 @@ from haechi.errors import (
 from haechi.i18n import _
 from haechi.sources._bucket.etags import OPAQUE
 from haechi.sources._bucket.interface import Got, Listed
+from haechi.stores._ahead import ahead
 from haechi.stores._http import Answer, Client, range_of
 from haechi.stores._s3_signing import EMPTY, Signer, path_of, query_of
 from haechi.stores.wrappers.retry import Pauses
@@ -75,27 +76,25 @@ class S3Bucket:
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
         query = {"list-type": "2", "encoding-type": "url", "prefix": self._prefix + prefix}
-        while True:
-            page = _Page(self._ask("GET", None, query).body)
+        for page in ahead(self._pages(query, _after_list)):
             for found in page.every("Contents"):
                 yield self._listed(page, found)
-            token = page.text(page.root, "NextContinuationToken")
-            if page.text(page.root, "IsTruncated") != "true" or not token:
-                return
-            query["continuation-token"] = token
 
     def list_versions(self, prefix: str = "") -> Iterator[Listed]:
         query = {"versions": "", "encoding-type": "url", "prefix": self._prefix + prefix}
-        while True:
-            page = _Page(self._ask("GET", None, query).body)
+        for page in ahead(self._pages(query, _after_versions)):
             for found in page.every("Version", "DeleteMarker"):
                 yield self._listed(page, found)
-            if page.text(page.root, "IsTruncated") != "true":
+
+    def _pages(self, query: dict[str, str], after: Callable[[_Page], dict[str, str]]) -> Iterator[_Page]:
+        """`after`: what to ask beside the query for the page behind this one; nothing, if there is none."""
+        more: dict[str, str] = {}
+        while True:
+            page = _Page(self._ask("GET", None, query | more).body)
+            more = after(page) if page.text(page.root, "IsTruncated") == "true" else {}
+            yield page
+            if not more:
                 return
-            query["key-marker"] = page.key(page.root, "NextKeyMarker")
-            query["version-id-marker"] = page.text(page.root, "NextVersionIdMarker")
-            if not query["version-id-marker"]:
-                del query["version-id-marker"]
 
     def tags(self, key: str) -> Mapping[str, str]:
         try:
@@ -280,6 +279,16 @@ class _Page:
         if not self._quoted or ("%" not in text and "+" not in text):
             return text
         return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "surrogateescape")
+
+
+def _after_list(page: _Page) -> dict[str, str]:
+    token = page.text(page.root, "NextContinuationToken")
+    return {"continuation-token": token} if token else {}
+
+
+def _after_versions(page: _Page) -> dict[str, str]:
+    key, version = page.key(page.root, "NextKeyMarker"), page.text(page.root, "NextVersionIdMarker")
+    return {"key-marker": key, "version-id-marker": version} if version else {"key-marker": key}
 
 
 @lru_cache(1024)  # neighbours were often written in the same second
