@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from haechi import clock, legs
-from haechi.errors import JournalUnavailable
+from haechi.errors import JournalUnavailable, NotThere
 from haechi.i18n import _
 from haechi.legs import Lies
-from haechi.operations import copies
+from haechi.operations import copies, locks
 from haechi.operations.costs import Cost, Prices, estimate
 from haechi.operations.doctor import Finding, Health
+from haechi.operations.locks import Locked
 from haechi.operations.service import Onward
+from haechi.schedule import say_duration
 
 if TYPE_CHECKING:
     from haechi.app.home import Home
+    from haechi.events import Reporter
 
 
 def onward(home: Home, name: str) -> tuple[Onward, ...]:
@@ -54,6 +58,50 @@ def costs(home: Home) -> list[Cost]:
     except JournalUnavailable:
         return []
     return estimate(prices, points, proofs, clock.now())
+
+
+def locked(
+    home: Home, names: Sequence[str] | None, reporter: Reporter, *, extend: bool = False
+) -> list[Locked]:
+    """An archive is looked at once, however many services keep their files in it."""
+    if unknown := [name for name in names or () if name not in home.plan.kept]:
+        raise NotThere(
+            _("The plan has no “{name}”.").format(name=unknown[0]),
+            hint=_("It has: {names}").format(names=", ".join(home.plan.kept) or "-"),
+        )
+    found: dict[str, Locked] = {}
+    for destination, _service in home.everywhere():
+        name = destination.name
+        entry = home.plan.kept[name]
+        if name in found or (names and name not in names) or not entry.url.startswith("s3:"):
+            continue
+        one = locks.look(destination, entry.lock, reporter, extend=extend)
+        if one is not None:
+            found[name] = one
+    return list(found.values())
+
+
+def lock_found(home: Home, name: str) -> Iterator[Finding]:
+    """What a bucket locks by itself, against what the plan asks for; no object is looked at."""
+    entry = home.plan.kept[name]
+    from haechi.stores._s3_locks import locks_of
+
+    look = locks_of(home.store(name)) if entry.url.startswith("s3:") else None
+    if look is None:
+        return
+    with closing(look):
+        one = locks.Locked(name, entry.lock, look.of_bucket())
+    if one.problem:
+        yield Finding(name, Health.BAD if one.found is None else Health.WARNING, one.problem, one.mend)
+    elif one.found and one.found.span:
+        text = _("locks what is written for {span} ({mode})").format(
+            span=say_duration(one.found.span), mode=one.found.mode.lower()
+        )
+        if entry.lock is None:
+            mend = _('Say so in the plan, so that it is counted and watched: lock = "{span}"')
+            yield Finding(name, Health.WARNING, text, mend.format(span=say_duration(one.found.span)))
+        else:
+            yield Finding(name, Health.GOOD, text)
 
 
 def examined(home: Home) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, BinaryIO
 
 from haechi.archive import latest, opening, removal, verifying
@@ -119,6 +119,13 @@ class Archive:
         """Lifting the hold of somebody else's files makes them ours: from then on they expire like the others."""
         manifest = self._catalogue.find(point)
         self._keep(replace(manifest, point=replace(manifest.point, held=held)))
+
+    def objects_of(self, point: RestorePoint) -> Sequence[str]:
+        manifest = self._catalogue.find(point)
+        return [*manifest.keys, *([] if manifest.adopted else [manifest.key])]
+
+    def objects_for(self, points: Sequence[RestorePoint]) -> Mapping[str, datetime]:
+        return {key: point.time for point in points for key in self.objects_of(point)}
 
     def _keep(self, manifest: Manifest) -> None:
         self.store.put(manifest.key, manifest.encode(), replace=True)

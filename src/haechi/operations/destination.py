@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from haechi.events import Reporter
 from haechi.model import Copy, PartInfo, RestorePoint, Share
 from haechi.retention import Decision
 from haechi.sources._base import Kept, Part, Tree, Unfold
+from haechi.stores._base import Store
 
 
 class Intake(Protocol):
@@ -72,6 +74,20 @@ class CopiesFrom(Protocol):
 
     def copy_from(self, other: Destination, point: RestorePoint, reporter: Reporter) -> Copy | None:
         """The copy, complete and counting; None if these two have no such way."""
+
+
+@runtime_checkable
+class KnowsObjects(Protocol):
+    """An ability of destinations: to say which objects of their storage a point lies in."""
+
+    @property
+    def store(self) -> Store: ...
+
+    def objects_of(self, point: RestorePoint) -> Sequence[str]:
+        """Those that go when the point is let go, whatever others need."""
+
+    def objects_for(self, points: Sequence[RestorePoint]) -> Mapping[str, datetime]:
+        """All that these points need to come back, each with the time of the newest point that needs it."""
 
 
 class Destination(Protocol):

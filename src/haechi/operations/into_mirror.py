@@ -119,6 +119,14 @@ class MirrorDestination:
             )
         return {"objects": len(there), "bytes": sum(there)}
 
+    def objects_of(self, point: RestorePoint) -> Sequence[str]:
+        record = self._record(point)
+        below = [e.key for directory in record["directories"].values() for e in self._there(directory)]
+        return [*below, key_of(record["directory"], ".json")]
+
+    def objects_for(self, points: Sequence[RestorePoint]) -> Mapping[str, datetime]:
+        return {key: point.time for point in points for key in self.objects_of(point)}
+
     def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
         freed = {"points": 0, "bytes": 0}
         for point in points:

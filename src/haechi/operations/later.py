@@ -5,13 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, BinaryIO
+from datetime import datetime
+from typing import Any, BinaryIO, cast
 
 from haechi.events import Reporter
 from haechi.model import Copy, RestorePoint, Share
-from haechi.operations.destination import CopiesFrom, Destination, GivesEntries, GivesTrees, Intake
+from haechi.operations.destination import (
+    CopiesFrom,
+    Destination,
+    GivesEntries,
+    GivesTrees,
+    Intake,
+    KnowsObjects,
+)
 from haechi.retention import Decision
 from haechi.sources._base import Kept, Unfold
+from haechi.stores._base import Store
 
 
 class Later:
@@ -57,6 +66,20 @@ class Later:
         real = self.real
         other = other.real if isinstance(other, Later) else other
         return real.copy_from(other, point, reporter) if isinstance(real, CopiesFrom) else None
+
+    @property
+    def store(self) -> Store:
+        """Of a real one that has none to speak of, there is nothing to be known."""
+        real = self.real
+        return real.store if isinstance(real, KnowsObjects) else cast(Store, None)
+
+    def objects_of(self, point: RestorePoint) -> Sequence[str]:
+        real = self.real
+        return real.objects_of(point) if isinstance(real, KnowsObjects) else ()
+
+    def objects_for(self, points: Sequence[RestorePoint]) -> Mapping[str, datetime]:
+        real = self.real
+        return real.objects_for(points) if isinstance(real, KnowsObjects) else {}
 
     def verify(
         self, point: RestorePoint, depth: str, reporter: Reporter, share: Share | None = None

@@ -13,6 +13,7 @@ from haechi.errors import HaechiError
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Keep, ProofState, RestorePoint
+from haechi.operations import locks
 from haechi.operations.desk import Desk
 from haechi.operations.destination import Destination
 from haechi.operations.proofs import by_point, copy_state
@@ -59,6 +60,10 @@ def plan(service: Service, desk: Desk, reporter: Reporter) -> list[RetentionPlan
         if service.stays is not None and any(not d.stays for d in decisions):
             reasons = service.stays(points, destination.name, reporter)
             decisions = [_spared(decision, reasons) for decision in decisions]
+        if any(not d.stays for d in decisions):
+            # What a storage keeps locked it would only hide from us.
+            locked = locks.why_it_stays(destination, [d.point for d in decisions if not d.stays])
+            decisions = [_spared(decision, locked, "lock") for decision in decisions]
         plans.append(RetentionPlan(service.name, destination, tuple(decisions)))
     return plans
 
@@ -117,11 +122,11 @@ def execute_all(plans: Sequence[RetentionPlan], desk: Desk, reporter: Reporter) 
     return freed
 
 
-def _spared(decision: Decision, reasons: Mapping[str, str]) -> Decision:
+def _spared(decision: Decision, reasons: Mapping[str, str], rule: str = "set") -> Decision:
     reason = reasons.get(decision.point.id)
     if decision.stays or reason is None:
         return decision
-    return replace(decision, stays=True, reasons=(reason,), rules=("set",))
+    return replace(decision, stays=True, reasons=(reason,), rules=(rule,))
 
 
 def _proven(desk: Desk, where: str) -> Callable[[RestorePoint], ProofState]:

@@ -35,6 +35,7 @@ from haechi.stores._base import Buffer, Entry
 from haechi.stores._clouds import driver, parse
 from haechi.stores._keys import already_there, checked, checked_prefix, not_there
 from haechi.stores._options import StoreOptions
+from haechi.stores._s3_locks import S3Locks, locks_for
 from haechi.stores._s3_versions import S3Versions, versions_of
 
 schemes = ("s3", "gs", "az")
@@ -94,6 +95,7 @@ def build(url: str, options: Options) -> Objects:
         ) from None
     shown = f"{scheme}://{bucket}" + (f"/{prefix}" if prefix else "")
     versions = (lambda: versions_of(bucket, prefix, options)) if scheme == "s3" else None
+    locks = (lambda: locks_for(bucket, prefix, options)) if scheme == "s3" else None
     return Objects(
         shown,
         quick,
@@ -101,6 +103,7 @@ def build(url: str, options: Options) -> Objects:
         part_size=int(options.part_size),
         storage_class=options.storage_class,
         versions=versions,
+        locks=locks,
         copies_are_done=scheme != "az",
     )
 
@@ -117,10 +120,12 @@ class Objects:
         part_size: int = 32 << 20,
         storage_class: str | None = None,
         versions: Callable[[], S3Versions | None] | None = None,
+        locks: Callable[[], S3Locks | None] | None = None,
         copies_are_done: bool = True,
     ):
         self.url = url
         self.versions = versions  # how to look at old versions, where that is known
+        self.locks = locks  # how to look at object locks
         self._quick = quick
         self._patient = patient
         self._part_size = part_size

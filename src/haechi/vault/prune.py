@@ -10,10 +10,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from haechi.errors import Damaged
+from haechi import clock
+from haechi.errors import Damaged, StillLocked
 from haechi.events import SILENT, Reporter
 from haechi.i18n import _
 from haechi.vault import fetching, index_files
@@ -28,6 +30,9 @@ from haechi.vault.repacking import Repacker
 from haechi.vault.repository import Vault
 from haechi.vault.rewriting import replace_index
 from haechi.vault.weighing import Planner, PrunePlan, are_too_many
+
+if TYPE_CHECKING:
+    from haechi.stores._s3_locks import S3Locks
 
 UNUSED = 0.05  # so much of the vault may be waste before packs are written anew for it
 _REMOVERS = 8
@@ -83,6 +88,7 @@ class _Execution:
 
     def run(self) -> PruneReport:
         planned = self.planned
+        self._demand_unlocked()
         new = self._repack()
         old = self._outdated_index_files()
         self.lock.check()
@@ -96,6 +102,36 @@ class _Execution:
         remove_packs(self.files, gone, self.lock, self.reporter)
         self.vault.index()
         return PruneReport(len(gone), len(new), planned.bytes_freed, planned.bytes_repacked)
+
+    def _demand_unlocked(self) -> None:
+        """Nothing that a storage keeps locked is tried to be removed: what goes would not be gone, only hidden."""
+        from haechi.stores._s3_locks import locks_of  # late: it brings a client for HTTP
+
+        locks = locks_of(self.files.store)
+        if locks is None:
+            return
+        with closing(locks):
+            self._demand_that_none_stands(locks)
+
+    def _demand_that_none_stands(self, locks: S3Locks) -> None:
+        if locks.of_bucket() is None:
+            return
+        packs = [*self.going, *(pack for pack, _size in self.planned.orphans)]
+        index = [*self._outdated_index_files(), *self.planned.damaged_index]
+        keys = [*map(pack_key, packs), *(f"{index_files.KIND}/{name}" for name in index)]
+        now = clock.now()
+        with ThreadPoolExecutor(_REMOVERS, thread_name_prefix="vault-locks") as pool:
+            standing = [lock for lock in pool.map(locks.of, keys) if lock.stands(now)]
+        if standing:
+            until = max((lock.until for lock in standing if lock.until), default=None)
+            raise StillLocked(
+                _("{store}: {count} objects that nothing needs are locked still; nothing is removed.").format(
+                    store=self.files.store.url, count=len(standing)
+                ),
+                hint=_("Prune again after {until}.").format(
+                    until=f"{until:%Y-%m-%d %H:%M} UTC" if until else "-"
+                ),
+            )
 
     def _repack(self) -> list[Pack]:
         """Everything needed that lies in packs that go, in new packs."""
