@@ -13,6 +13,11 @@ from haechi.i18n import N_, _, language
 from haechi.model import Report
 from haechi.schedule import say_duration
 
+GOING = {
+    "better": N_("getting faster"),
+    "steady": N_("steady"),
+    "worse": N_("getting slower"),
+}
 SEALS = {
     "ours": N_("signed by this installation and unchanged"),
     "foreign": N_("unchanged, signed by another installation"),
@@ -79,6 +84,8 @@ def _drill(body: Mapping[str, Any], zone: tzinfo | None) -> str:
         (_("restore took"), _took(body)),
         (_("with making the place and taking it down"), f"{body['seconds']:.1f} s"),
     ]
+    if said := _earlier(body.get("earlier") or {}):
+        rows.append((_("restores over 90 days"), said))
     parts = [_verdict(body["passed"], _("came back as it was saved"), _("failed")), _table(rows)]
     if body.get("error"):
         parts.append(f"<h2>{escape(_('Why'))}</h2><p>{escape(body['error']['message'])}</p>")
@@ -107,6 +114,15 @@ def _took(body: Mapping[str, Any]) -> str:
         promised = say_duration(timedelta(seconds=body["rto_promised"]))
         said += " " + _("(RTO promised: {promised})").format(promised=promised)
     return escape(said)
+
+
+def _earlier(found: Mapping[str, Any]) -> str:
+    """Each in its turn, and where it is going."""
+    seconds = [f"{value:.1f} s" for value in found.get("seconds", ()) if value is not None]
+    if len(seconds) < 2:
+        return ""
+    word = _(GOING[found["going"]]) if found.get("going") else ""
+    return escape(", ".join(seconds) + (f" — {word}" if word else ""))
 
 
 def _compared(found: Sequence[Mapping[str, Any]]) -> str:

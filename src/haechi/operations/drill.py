@@ -9,13 +9,14 @@ import random
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 from haechi import clock
 from haechi.errors import HaechiError, NotThere, UsageMistake
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Outcome, Proof, ProofState, Report, RestorePoint
-from haechi.operations import blame, hooks, locate, reports
+from haechi.operations import blame, hooks, locate, measures, reports, trend
 from haechi.operations.desk import Desk, Entry
 from haechi.operations.destination import Destination
 from haechi.operations.restore import readers, with_checks
@@ -105,7 +106,10 @@ def drill(
             done = _rehearse(service, source, point, destination, into, entry.reporter)
             done = replace(done, picked=picked)
             hooked.outcome = Outcome.SUCCESS if done.passed else Outcome.FAILURE
-        report = reports.keep(desk, "drill", service.name, _told(done, service, timeline), entry.reporter)
+        body = _told(done, service, timeline) | {
+            "earlier": _earlier(desk, service.name, done, entry.reporter)
+        }
+        report = reports.keep(desk, "drill", service.name, body, entry.reporter)
         done = replace(done, unhooked=hooked.failed, report=report)
         _write_down(done, entry)
         return done
@@ -178,6 +182,17 @@ def _told(done: Drilled, service: Service, timeline: Timeline) -> dict[str, obje
         "error": done.problem.as_dict() if done.problem else None,
         "steps": timeline.as_data(),
     }
+
+
+def _earlier(desk: Desk, service: str, done: Drilled, reporter: Reporter) -> dict[str, object]:
+    """How long restores took before, with this one, and where that is going."""
+    restores = measures.restores(desk.proofs(service, reporter), [])
+    now = clock.now()
+    if done.rehearsed and done.state is ProofState.RESTORED:
+        this = Proof(done.point.id, done.copy, done.state, now, "restore", done.rehearsed.seconds)
+        restores.append((0, this))
+    found = trend.of_restores(restores, 0, now, timedelta(days=trend.WINDOWS[-1]))
+    return {"seconds": [None if s is None else round(s, 3) for s in found.curve], "going": found.going}
 
 
 def _write_down(done: Drilled, entry: Entry) -> None:

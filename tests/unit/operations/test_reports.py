@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from haechi import clock
 from haechi.documents import report as document
 from haechi.errors import NotThere, SecretMissing, UsageMistake
 from haechi.events import SILENT
 from haechi.journal.book import Journal
+from haechi.model import Proof, ProofState
 from haechi.operations import drill, reports
 from haechi.operations.backup import back_up
 from haechi.operations.reports import Seal
@@ -118,3 +121,18 @@ def test_a_journal_that_is_away_hides_no_drill(ground: Ground, monkeypatch: pyte
     away = Journal("sqlite:////proc/nowhere/journal.sqlite")
     desk = replace(ground.desk, journal=away)
     assert drill.drill(ground.service(ground.vault), desk, SILENT).passed
+
+
+def test_a_report_says_how_long_restores_took_before(ground: Ground) -> None:
+    point = back_up(ground.service(ground.vault), ground.desk, SILENT).point
+    for days, seconds in ((8, 10.0), (6, 11.0), (4, 30.0)):
+        moment = clock.now() - timedelta(days=days)
+        proof = Proof(point.id, "vault.main", ProofState.RESTORED, moment, "restore", seconds)
+        ground.desk.journal.record_proof(proof)
+    report = drill.drill(ground.service(ground.vault), ground.desk, SILENT).report
+    assert report
+    earlier = json.loads(report.body)["earlier"]
+    assert earlier["seconds"][:3] == [10.0, 11.0, 30.0]
+    assert len(earlier["seconds"]) == 4
+    assert earlier["going"] in ("better", "steady", "worse")
+    assert "10.0 s, 11.0 s, 30.0 s" in document.page(report, "ours", ground.service(ground.vault).zone)
