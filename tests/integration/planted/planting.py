@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from haechi.events import SILENT, Reporter
 from haechi.operations import drill
@@ -21,6 +21,7 @@ from haechi.sources._base import Capture, Part, Probe, Source
 from tests.unit.sources.ground import Installation
 
 Bytes = Callable[[str, bytes], bytes | None]  # a part's name and bytes; None leaves it out
+Facts = dict[str, Any]
 
 
 @dataclass
@@ -28,8 +29,9 @@ class Planted:
     """A source between whose facts and whose streams something happens."""
 
     honest: Source
-    damage: Callable[[], None] | None = None
+    damage: Callable[[], object] | None = None
     rewrite: Bytes | None = None
+    join: Callable[[Facts, Facts], Facts] = lambda counted, _taken: counted
 
     def probe(self) -> Probe:
         return self.honest.probe()
@@ -51,7 +53,7 @@ class Planted:
             facts = dict(counted.facts())
         self.damage()
         with self.honest.capture(reporter) as capture:
-            yield Capture(counted.time, capture.parts, lambda: facts)
+            yield Capture(counted.time, capture.parts, lambda: self.join(facts, dict(capture.facts())))
 
     def _rewritten(self, parts: Sequence[Part]) -> Iterator[Part]:
         assert self.rewrite
@@ -74,17 +76,19 @@ def _opener(data: bytes) -> Callable[[], BinaryIO]:
 
 def drilled(
     it: Installation,
-    damage: Callable[[], None] | None = None,
+    damage: Callable[[], object] | None = None,
     *,
     rewrite: Bytes | None = None,
+    join: Callable[[Facts, Facts], Facts] = lambda counted, _taken: counted,
     copy: str = "vault.main",
-    into: Path | None = None,
+    into: Path | str | None = None,
 ) -> Drilled:
-    """A point with this damage in it, taken for real and rehearsed by the source that knows nothing of it."""
-    planted = Planted(it.service.source, damage, rewrite)
+    """A point with this damage in it, taken for real and rehearsed by the source that knows nothing of it. `join` is
+    for facts that are about the streams and not about the service."""
+    planted = Planted(it.service.source, damage, rewrite, join)
     back_up(replace(it.service, source=planted), it.desk, SILENT).raise_if_partial()  # type: ignore[arg-type]
     done = drill.drill(it.service, it.desk, SILENT, copies=(copy,), into=str(into) if into else None)
-    if into is not None:
+    if isinstance(into, Path):
         assert list(into.iterdir()) == [], "nothing is left of it"
     return done
 

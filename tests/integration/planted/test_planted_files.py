@@ -8,8 +8,8 @@ import os
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,6 +40,9 @@ def tree(tmp_path: Path) -> Path:
     (root / "media").mkdir(parents=True)
     (root / ".env.production").write_text("SECRET_KEY=…")
     (root / "secrets.json").write_text('{"key": "해치"}')
+    (root / "old.json").write_text('{"key": "new!"}')
+    (root / "emptied").mkdir()
+    (root / "emptied" / "one").write_text("1")
     for number in range(5):
         (root / "media" / f"{number}.jpg").write_bytes(bytes([number]) * 2000)
     return root
@@ -51,78 +54,59 @@ def files_of(tmp_path: Path, tree: Path, *, elsewhere: bool = False) -> Installa
     return install(tmp_path / "ground", "files", source, "{part}_{time:%Y%m%d_%H%M%S}.tar.gz")
 
 
-@pytest.mark.parametrize("elsewhere", [False, True])
-@pytest.mark.parametrize("copy", COPIES)
-def test_files_that_are_whole(tmp_path: Path, place: Path, tree: Path, copy: str, elsewhere: bool) -> None:
-    whole(drilled(files_of(tmp_path, tree, elsewhere=elsewhere), copy=copy, into=place))
+@pytest.mark.parametrize(("elsewhere", "copy"), [(False, "vault.main"), (True, "archive.nas")])
+def test_files(tmp_path: Path, place: Path, tree: Path, elsewhere: bool, copy: str) -> None:
+    it = files_of(tmp_path, tree, elsewhere=elsewhere)
+    whole(drilled(it, copy=copy, into=place))
 
+    def damage() -> None:
+        (tree / "secrets.json").unlink()  # left out, with the hidden one
+        (tree / ".env.production").unlink()
+        shutil.rmtree(tree / "emptied")
+        (tree / "emptied").mkdir()
+        os.truncate(tree / "media" / "2.jpg", 7)
+        (tree / "media" / "3.jpg").chmod(0o666)
+        (tree / "x.php").write_text("<?php")
+        (tree / "old.json").write_text('{"key": "haec"}')  # as large as it is today
+        os.utime(tree / "old.json", (1_700_000_000, 1_700_000_000))
+        if os.geteuid() == 0:
+            os.chown(tree / "media" / "4.jpg", 33, 33)
 
-def _changed_in_place(tree: Path) -> None:
-    """One byte, with its time as it was: as a disk does it."""
-    path = tree / "media" / "3.jpg"
-    before = path.stat()
-    path.write_bytes(b"\xff" + path.read_bytes()[1:])
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def _empty(directory: Path) -> None:
-    shutil.rmtree(directory)
-    directory.mkdir()
-
-
-def _touch(path: Path) -> None:
-    path.write_text("<?php")
-
-
-def _yesterday(tree: Path) -> None:
-    (tree / "secrets.json").write_text('{"key": "haec"}')
-    os.utime(tree / "secrets.json", (1_700_000_000, 1_700_000_000))
-
-
-FILES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "secrets left out": (lambda tree: (tree / "secrets.json").unlink(), "secrets.json is missing"),
-    "a hidden file left out": (
-        lambda tree: (tree / ".env.production").unlink(),
+    done = drilled(it, damage, copy=copy, into=place)
+    said = named(done)
+    for word in (
+        "secrets.json is missing",
         ".env.production is missing",
-    ),
-    "an empty directory": (lambda tree: _empty(tree / "media"), "media/0.jpg is missing"),
-    "one that was not there": (lambda tree: _touch(tree / "x.php"), "x.php was not there"),
-    "a truncated one": (
-        lambda tree: os.truncate(tree / "media" / "2.jpg", 7),
-        "media/2.jpg is not what it was",
-    ),
-    "a wrong mode": (lambda tree: (tree / "secrets.json").chmod(0o666), "modes"),
-    "yesterday's": (_yesterday, "secrets.json is not what it was"),
-}
-
-
-@pytest.mark.parametrize("what", FILES)
-def test_damaged_files(tmp_path: Path, place: Path, tree: Path, what: str) -> None:
-    damage, word = FILES[what]
-    assert word in named(drilled(files_of(tmp_path, tree), lambda: damage(tree), into=place))
+        "emptied/one is missing",
+        "x.php was not",
+    ):
+        assert word in said
+    if not elsewhere:  # there a tar tells of all names of a file before its contents
+        assert "old.json is not what it was" in said
+        assert "media/2.jpg is not what it was" in said
+    found = {c.what.rpartition(": ")[2] for c in done.differences}
+    assert {"files", "modes", "contents" if elsewhere else "listing"} <= found
+    assert ("owners" in found) == (os.geteuid() == 0)
+    assert "media/1.jpg" not in said
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-@pytest.mark.parametrize("elsewhere", [False, True])
-def test_files_of_a_wrong_owner(tmp_path: Path, place: Path, tree: Path, elsewhere: bool) -> None:
-    it = files_of(tmp_path, tree, elsewhere=elsewhere)
-    done = drilled(it, lambda: os.chown(tree / "secrets.json", 33, 33), into=place)
+def test_nothing_but_a_wrong_owner(tmp_path: Path, place: Path, tree: Path) -> None:
+    done = drilled(files_of(tmp_path, tree), lambda: os.chown(tree / "secrets.json", 33, 33), into=place)
     assert [c.what.rpartition(": ")[2] for c in done.differences] == ["owners"]
-
-
-@pytest.mark.parametrize("what", ["secrets left out", "a truncated one", "a wrong mode"])
-def test_damaged_files_at_another_place(tmp_path: Path, place: Path, tree: Path, what: str) -> None:
-    damage, word = FILES[what]
-    it = files_of(tmp_path, tree, elsewhere=True)
-    said = named(drilled(it, lambda: damage(tree), copy="archive.nas", into=place))
-    assert (word if what != "a truncated one" else "contents") in said
 
 
 def test_one_byte_of_a_file_with_its_old_time_is_found_where_contents_are_counted(
     tmp_path: Path, place: Path, tree: Path
 ) -> None:
+    def damage() -> None:
+        path = tree / "media" / "3.jpg"
+        before = path.stat()
+        path.write_bytes(b"\xff" + path.read_bytes()[1:])
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
     it = files_of(tmp_path, tree, elsewhere=True)
-    assert "contents" in named(drilled(it, lambda: _changed_in_place(tree), into=place))
+    assert "contents" in named(drilled(it, damage, into=place))
 
 
 def test_of_many_files_the_directory_is_named(tmp_path: Path, place: Path, tree: Path) -> None:
@@ -139,20 +123,14 @@ def test_of_many_files_the_directory_is_named(tmp_path: Path, place: Path, tree:
 def shop(tmp_path: Path) -> Path:
     file = tmp_path / "shop.db"
     with closing(sqlite3.connect(file)) as db:
-        db.execute("create table orders (id integer primary key, what text, price integer)")
-        db.execute("create index by_price on orders (price)")
-        db.executemany("insert into orders (what, price) values (?, ?)", [("해치", n) for n in range(500)])
+        for name in ("orders", "emptied", "bare"):
+            db.execute(f"create table {name} (id integer primary key, what text, price integer)")
+            db.executemany(
+                f"insert into {name} (what, price) values (?, ?)", [("해치", n) for n in range(99)]
+            )
+        db.execute("create index by_price on bare (price)")
         db.commit()
     return file
-
-
-SHOP = {
-    "missing rows": ("delete from orders where id > 490", "rows"),
-    "an empty table": ("delete from orders", "'orders': 0"),
-    "one changed value": ("update orders set price = price + 1 where id = 7", "sha256"),
-    "a wrong charset": ("update orders set what = 'íìž' where id = 7", "sha256"),
-    "a missing index": ("drop index by_price", "index by_price"),
-}
 
 
 def shop_of(tmp_path: Path, shop: Path) -> Installation:
@@ -160,27 +138,29 @@ def shop_of(tmp_path: Path, shop: Path) -> Installation:
     return install(tmp_path / "ground", "sqlite", source, "{part}_{time:%Y%m%d_%H%M%S}.gz")
 
 
-@pytest.mark.parametrize("copy", COPIES)
-def test_a_database_in_a_file_that_is_whole(tmp_path: Path, place: Path, shop: Path, copy: str) -> None:
-    whole(drilled(shop_of(tmp_path, shop), copy=copy, into=place))
+def _sql(shop: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(shop)) as db:
+        for statement in statements:
+            db.execute(statement)
+        db.commit()
 
 
-@pytest.mark.parametrize("what", SHOP)
-def test_a_damaged_database_in_a_file(tmp_path: Path, place: Path, shop: Path, what: str) -> None:
-    def damage() -> None:
-        with closing(sqlite3.connect(shop)) as db:
-            db.execute(SHOP[what][0])
-            db.commit()
-
-    said = named(drilled(shop_of(tmp_path, shop), damage, into=place))
-    assert SHOP[what][1] in said
-    assert "shop.db" in said
-
-
-@pytest.mark.parametrize("copy", COPIES)
-def test_a_truncated_database_in_a_file(tmp_path: Path, place: Path, shop: Path, copy: str) -> None:
+def test_a_database_in_a_file(tmp_path: Path, place: Path, shop: Path) -> None:
     it = shop_of(tmp_path, shop)
-    assert "shop.db" in named(drilled(it, rewrite=lambda _name, data: data[:-4096], copy=copy, into=place))
+    for copy in COPIES:
+        whole(drilled(it, copy=copy, into=place))
+    for change in ("set price = price + 1", "set what = 'íìž'"):
+        one = drilled(it, partial(_sql, shop, f"update orders {change} where id = 7"), into=place)
+        assert [c.what for c in one.differences] == ["shop.db: sha256"]
+    statements = ("delete from orders where id > 90", "delete from emptied", "drop index by_price")
+    said = named(drilled(it, lambda: _sql(shop, *statements), into=place))
+    for word in ("'orders': 90", "'emptied': 0", "shop.db: made: ['index by_price'] is []"):
+        assert word in said
+
+
+def test_a_truncated_database_in_a_file(tmp_path: Path, place: Path, shop: Path) -> None:
+    it = shop_of(tmp_path, shop)
+    assert "shop.db" in named(drilled(it, rewrite=lambda _name, data: data[:-4096], into=place))
 
 
 # -- a bucket --------------------------------------------------------------------------------------------------------

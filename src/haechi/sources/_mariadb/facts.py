@@ -41,6 +41,9 @@ def count(ask: Ask, database: str, depth: str) -> dict[str, Any]:
     for name, size in tables(ask, database).items():
         digested = depth == "full" or (depth == "sampled" and size <= _LARGE)
         found["tables"][name] = _table(ask, database, name, digested)
+    for what, by_table in (("indexes", _indexes(ask, database)), ("texts", _texts(ask, database))):
+        for name, about in found["tables"].items():
+            about[what] = by_table.get(name, {})
     for what, source in (
         ("views", "views where table_schema"),
         ("triggers", "triggers where trigger_schema"),
@@ -69,6 +72,35 @@ def _table(ask: Ask, database: str, name: str, digested: bool) -> dict[str, Any]
     row = f"crc32(concat_ws(',', {', '.join(texts)}))"
     answer = ask(f"select count(*), coalesce(sum({row}), 0), coalesce(bit_xor({row}), 0) from {whole}")[0]
     return {"rows": int(answer[0]), "digest": f"{answer[1]}-{answer[2]}"}
+
+
+def _indexes(ask: Ask, database: str) -> dict[str, dict[str, str]]:
+    """By table the columns of each index; one without them is not the same."""
+    rows = ask(
+        "select table_name, index_name, non_unique, coalesce(column_name, ''), coalesce(sub_part, '')"
+        f" from information_schema.statistics where table_schema = {literal(database)}"
+        " order by table_name, index_name, seq_in_index"
+    )
+    found: dict[str, dict[str, str]] = {}
+    for table, index, repeats, column, beginning in rows:
+        columns = found.setdefault(table, {}).get(index, "unique" if repeats == "0" else "")
+        found[table][index] = f"{columns} {column}{f'({beginning})' if beginning else ''}".strip()
+    return found
+
+
+def _texts(ask: Ask, database: str) -> dict[str, dict[str, list[str]]]:
+    """By table the columns that hold text, by their collation: it begins with the name of the character set."""
+    rows = ask(
+        "select table_name, collation_name, column_name from information_schema.columns"
+        f" where table_schema = {literal(database)} and collation_name is not null"
+        " order by table_name, ordinal_position"
+    )
+    found: dict[str, dict[str, list[str]]] = {}
+    for table, collation, column in rows:
+        # What was called utf8 is called utf8mb3 by newer servers.
+        name = collation.replace("utf8_", "utf8mb3_", 1) if collation.startswith("utf8_") else collation
+        found.setdefault(table, {}).setdefault(name, []).append(column)
+    return found
 
 
 def agreeing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

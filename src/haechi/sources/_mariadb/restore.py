@@ -49,6 +49,8 @@ def restore(
     known: Mapping[str, Any] = point.facts.get("databases", {})
     came: dict[str, str] = {}
     comparisons: list[Comparison] = []
+    if set(dumps) == _all(parts) and (lost := sorted(known.keys() - dumps.keys())):
+        comparisons.append(Comparison(_("databases missing"), [], lost))
     try:
         for database, part in dumps.items():
             beside.sweep(server, database)
@@ -66,6 +68,11 @@ def restore(
                 beside.drop(server, made)
         raise
     return Restored(", ".join(came.values()), tuple(comparisons), {"beside": came, "databases": list(came)})
+
+
+def _all(parts: Mapping[str, PartReader]) -> set[str]:
+    """The databases of which there are dumps."""
+    return {name.removesuffix(ENDING) for name in parts if not name.endswith(EVENTS)}
 
 
 def _load(server: Server, database: str, part: PartReader, reporter: Reporter) -> None:

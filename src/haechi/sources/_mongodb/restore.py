@@ -41,6 +41,7 @@ class Restore:
             prelude = reading.contents(stream)
         entries, wanted = layout.choose(prelude, self.wanted.only)
         layout.demand_one(entries, self.target.database, self.target.collection)
+        self._comparisons += lost(self.point, self.wanted, prelude.entries)
         late = {n: e for n, e in entries.items() if placing.inside and e.type == "timeseries"}
         with ExitStack() as undo:
             early = {name: entry for name, entry in entries.items() if name not in late}
@@ -135,6 +136,12 @@ def known_facts(point: RestorePoint) -> dict[Name, Mapping[str, Any]]:
         database, _dot, collection = full.partition(".")
         found[database, collection] = told
     return found
+
+
+def lost(point: RestorePoint, wanted: Wanted, entries: Mapping[Name, Entry]) -> list[Comparison]:
+    """What was counted when it was saved, and is not in this copy."""
+    missing = sorted(".".join(name) for name in known_facts(point).keys() - entries.keys())
+    return [Comparison(_("collections missing"), [], missing)] if missing and not wanted.only else []
 
 
 def compare_shapes(server: Server, point: RestorePoint, places: Layout, *, views: bool) -> list[Comparison]:

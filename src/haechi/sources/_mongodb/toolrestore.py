@@ -27,7 +27,7 @@ from haechi.sources._mongodb.layout import Layout
 from haechi.sources._mongodb.options import Target
 from haechi.sources._mongodb.placing import Placing
 from haechi.sources._mongodb.reading import End, Prelude
-from haechi.sources._mongodb.restore import known_facts, told
+from haechi.sources._mongodb.restore import known_facts, lost, told
 from haechi.sources._mongodb.rewriting import Rewriter
 from haechi.sources._mongodb.toolcapture import said
 from haechi.sources._mongodb.tools import Shell, Tools
@@ -54,6 +54,7 @@ class ToolRestore:
         prelude = self._looked_at(placing)
         entries, wanted = layout.choose(prelude, self.wanted.only)
         layout.demand_one(entries, self.target.database, self.target.collection)
+        self._comparisons += lost(self.point, self.wanted, prelude.entries)
         late = {n: e for n, e in entries.items() if placing.inside and e.type == "timeseries"}
         with ExitStack() as undo:
             early = {name: entry for name, entry in entries.items() if name not in late}

@@ -176,6 +176,10 @@ def compare(
 ) -> list[Comparison]:
     """Count again in a restored database what the facts of the dump say. `only`: these tables, and no objects."""
     comparisons = []
+    if encoding := (facts.get("properties") or {}).get("encoding"):
+        comparisons.append(
+            Comparison(f"{session.database}: encoding", encoding, digest_method(session).split(" ")[1])
+        )
     if only is None and "objects" in facts:
         comparisons += _compare_objects(session, facts)
     method = digest_method(session)

@@ -68,6 +68,8 @@ class Restore:
             roles.stand_in(admin, self.target.roles)
         made: list[tuple[Item, str]] = []
         comparisons: list[Comparison] = []
+        if lost := self._lost(items):
+            comparisons.append(Comparison(_("databases missing"), [], lost))
         sampled: list[str] = []
         with ExitStack() as undo:
             for item in items:
@@ -98,6 +100,11 @@ class Restore:
                 "partial": any(item.wishes for item, _name in made),
             },
         )
+
+    def _lost(self, items: Sequence[Item]) -> list[str]:
+        """What was counted when it was saved, and is not in this copy."""
+        known = self.point.facts.get("databases", {})
+        return [] if self.wanted.only else sorted(known.keys() - {item.name for item in items})
 
     def _bring(self, item: Item, undo: ExitStack) -> str:
         """Make one database and fill it; gives back its name."""
