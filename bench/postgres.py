@@ -8,16 +8,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from bench._base import Comparison
+from bench._memory import peak_of
 from haechi.sources._postgresql import embedded
 
-_HAECHI = str(Path(sys.executable).with_name("haechi"))
 _BINDIR = Path(
     "/usr/lib/postgresql/15/bin"
 )  # the version that teams have, and pg_dump's figures are known of
@@ -80,13 +79,8 @@ class Ground:
 
     def haechi(self, *argv: object) -> None:
         self.vault_is_new = False
-        command = [_HAECHI, "--plan", self.work / "haechi.toml", "--yes", "--quiet", *argv]
-        child = subprocess.Popen([str(a) for a in command], env=self.env, stdout=subprocess.DEVNULL)
-        _pid, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        self.peak = max(self.peak, used.ru_maxrss / 1024)
-        if child.returncode:
-            raise RuntimeError(f"failed: {command}")
+        command = ("--plan", self.work / "haechi.toml", "--yes", "--quiet", *argv)
+        self.peak = max(self.peak, peak_of(command, self.env))
 
     def psql(self, sql: str, database: str = "shop") -> None:
         self.run(_BINDIR / "psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", sql)
