@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from haechi import clock, i18n, process
 from haechi.app.home import Home
@@ -25,9 +25,12 @@ from haechi.errors import HaechiError, Status, VaultLocked
 from haechi.events import Event, Reporter
 from haechi.i18n import _
 from haechi.operations.backup import BackedUp
+from haechi.operations.desk import Desk
+from haechi.operations.service import Service
 
 _PATIENCE = 900.0  # seconds to wait for another haechi that works on the same service
 
+T = TypeVar("T")
 Asked = Mapping[str, Any]
 Answer = dict[str, Any]
 
@@ -108,7 +111,11 @@ def _capture(home: Home, asked: Asked, reporter: Reporter) -> Answer:
 
     service, order = home.service(asked["service"]), asked["order"]
     mark = f"run:{asked['run']}"
-    if asked["again"] and (found := _made_before(home, asked["service"], mark, reporter)):
+    if asked["again"]:
+        found = _patiently(lambda: _made_before(service, home.desk, mark, reporter), service.name, reporter)
+    else:
+        found = None
+    if found is not None:
         return {**wire.backed_up_as_data(found), "looked": False}
     tags = (*order.get("tags", ()), mark)
     done = _patiently(
@@ -117,21 +124,21 @@ def _capture(home: Home, asked: Asked, reporter: Reporter) -> Answer:
     return {**wire.backed_up_as_data(done), "looked": True}
 
 
-def _made_before(home: Home, name: str, mark: str, reporter: Reporter) -> BackedUp | None:
-    """The point that this run made before it was broken off. Nobody has compared it with those before it, so old
-    points stay."""
+def _made_before(service: Service, desk: Desk, mark: str, reporter: Reporter) -> BackedUp | None:
+    """The point that this run made before it was broken off, once whoever was making it has ended. Nobody has
+    compared it with those before it, so old points stay."""
     from haechi.operations import locate
 
-    service = home.service(name)
-    for point in locate.gather(service.destinations, name, reporter):
-        if mark in point.tags:
-            home.desk.journal.record_point(point)
-            size = sum(copy.size for copy in point.copies)
-            return BackedUp(point, bytes_read=point.size, bytes_stored=size, usual=False)
+    with desk.alone_with(service.name):
+        for point in locate.gather(service.destinations, service.name, reporter):
+            if mark in point.tags:
+                desk.journal.record_point(point)
+                size = sum(copy.size for copy in point.copies)
+                return BackedUp(point, bytes_read=point.size, bytes_stored=size, usual=False)
     return None
 
 
-def _patiently(work: Callable[[], BackedUp], name: str, reporter: Reporter) -> BackedUp:
+def _patiently(work: Callable[[], T], name: str, reporter: Reporter) -> T:
     """Whoever works on the service now, a restore or what is left of a daemon that was killed, comes to its end."""
     until = clock.monotonic() + _PATIENCE
     told = False
