@@ -15,6 +15,8 @@ from haechi.i18n import N_, _, plural
 if TYPE_CHECKING:
     from haechi.app import Home
     from haechi.cli.screen import Screen
+    from haechi.errors import HaechiError
+    from haechi.events import Reporter
     from haechi.vault.repository import Vault as Opened
 
 commands = verbs()
@@ -121,37 +123,104 @@ def repair_vault(
     left.raise_if_damaged()
 
 
-@commands.command("heal", help=N_("Fetch what is damaged from another vault that holds the same."))
+@commands.command("heal", help=N_("Fetch what is damaged from other copies that hold the same."))
 def heal_vault(
-    vault: Vault,
-    others: Annotated[
-        list[str], Option("--from", metavar="VAULT", help=N_("The vault to fetch from; may be given again."))
+    name: Annotated[
+        str,
+        Argument(
+            metavar="NAME",
+            help=N_("A vault as the plan names it; or a service, of which every copy is then mended."),
+        ),
     ],
+    others: Annotated[
+        list[str] | None,
+        Option(
+            "--from",
+            metavar="VAULT",
+            help=N_(
+                "The vault to fetch from; may be given again. Else those that the plan copies to and from."
+            ),
+        ),
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     from haechi.cli.render import vaults
-    from haechi.errors import Damaged
     from haechi.vault.heal import heal
 
     view, home = at_home()
-    opened, sound = home.vault(vault), [home.vault(name) for name in others]
+    if name not in home.plan.vaults and name in home.plan.services:
+        _heal_service(view, home, name, dry_run)
+        return
+    opened = home.vault(name)
     if dry_run:
         _only_checked(view, home, opened)
         return
     with view.progress() as reporter:
+        sound = [home.vault(one) for one in others] if others else _siblings(home, name, reporter)
         report = heal(opened, sound, reporter=reporter)
     view.answer(report.as_dict(), text=lambda: vaults.healed(report))
     if not report.healthy:
-        raise Damaged(
-            plural(
-                "{count} blob is in none of these vaults.",
-                "{count} blobs are in none of these vaults.",
-                report.blobs_lost,
-            ),
-            hint=_(
-                "What can still be read comes back; `haechi vault check` names the points that are touched."
+        raise _not_whole(report.blobs_lost)
+
+
+def _siblings(home: Home, name: str, reporter: Reporter) -> list[Opened]:
+    """The other vaults of the services that lie in this one; one that is away is passed over."""
+    from haechi.errors import HaechiError, UsageMistake
+
+    full = f"vault.{name}"
+    beside = [
+        where.removeprefix("vault.")
+        for service in home.plan.services.values()
+        if full in service.everywhere
+        for where in service.everywhere
+        if where.startswith("vault.") and where != full
+    ]
+    found = []
+    for other in dict.fromkeys(beside):
+        try:
+            found.append(home.vault(other))
+        except HaechiError as problem:
+            reporter.warn(f"vault.{other}: {problem.message}")
+    if not beside:
+        raise UsageMistake(
+            _("The plan keeps no other vault of what lies in “{vault}”.").format(vault=name),
+            hint=_("Name one with --from; or keep what can be read: haechi vault repair {vault}").format(
+                vault=name
             ),
         )
+    return found
+
+
+def _heal_service(view: Screen, home: Home, name: str, dry_run: bool) -> None:
+    from haechi.cli.render import vaults
+    from haechi.operations import heal, verify
+
+    service = home.service(name)
+    with view.progress() as reporter:
+        if dry_run:
+            seen = verify.verify(service, home.desk, reporter, which=None)
+        else:
+            mended = heal.mend(service, home.desk, reporter)
+    if dry_run:
+        from haechi.cli.render import points
+
+        view.answer(seen, text=lambda: points.verified(seen))
+        return
+    view.answer(vaults.mended_as_data(mended), text=lambda: vaults.mended(mended))
+    if not mended.healthy:
+        lost = sum(report.blobs_lost for report in mended.vaults.values())
+        raise _not_whole(lost or sum(bool(copy.problem) for copy in mended.copies))
+
+
+def _not_whole(count: int) -> HaechiError:
+    from haechi.errors import Damaged
+
+    return Damaged(
+        plural(
+            "{count} piece is in none of these copies.", "{count} pieces are in none of these copies.", count
+        ),
+        hint=_("What can still be read comes back; `haechi vault check` names the points that are touched."),
+    )
 
 
 @commands.command(

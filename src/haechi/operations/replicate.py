@@ -115,7 +115,7 @@ def execute(
                 continue
             if one.there or not (at_any_hour or _in_time(one, service, late, entry.reporter)):
                 continue
-            result = _bring(service, one, entry)
+            result = bring(service, one, entry)
             if isinstance(result.problem, StoreUnavailable):
                 away[target.name] = result.problem
             done.append(result)
@@ -192,7 +192,8 @@ def _to_go(service: Service, source: Destination, onward: Onward) -> list[Missin
     ]
 
 
-def _bring(service: Service, one: Missing, entry: Entry) -> Copied:
+def bring(service: Service, one: Missing, entry: Entry) -> Copied:
+    """One point, with whatever goes wrong told by the result."""
     began = clock.monotonic()
     target = one.onward.destination
     try:

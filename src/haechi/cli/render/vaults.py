@@ -16,6 +16,7 @@ from haechi.cli.screen import Screen
 from haechi.credentials import Secret
 from haechi.errors import SecretMissing, UsageMistake
 from haechi.i18n import N_, _
+from haechi.operations.heal import Mended
 from haechi.testing.store_contract import Result
 from haechi.vault.check import CheckReport
 from haechi.vault.heal import HealReport
@@ -185,6 +186,40 @@ def healed(report: HealReport) -> RenderableType:
         ),
         style="green" if report.healthy else "bold red",
     )
+
+
+def mended(done: Mended) -> RenderableType:
+    """What became of every copy of a service."""
+    lines: list[RenderableType] = []
+    for where, report in done.vaults.items():
+        lines += [Text(f"{where}:", style="bold"), healed(report)]
+    for copy in done.copies:
+        if copy.problem:
+            said = _("{point} in {where} is damaged still: {reason}").format(
+                point=copy.point.id, where=copy.where, reason=copy.problem.message
+            )
+        else:
+            said = _("{point} in {where} was made anew from {source}").format(
+                point=copy.point.id, where=copy.where, source=copy.source
+            )
+        lines.append(Text(said, style="bold red" if copy.problem else "green"))
+    return Group(*lines) if lines else Text(_("No damage was found."), style="green")
+
+
+def mended_as_data(done: Mended) -> dict[str, object]:
+    return {
+        "healthy": done.healthy,
+        "vaults": {where: report.as_dict() for where, report in done.vaults.items()},
+        "copies": [
+            {
+                "point": copy.point.id,
+                "where": copy.where,
+                "from": copy.source,
+                "error": copy.problem.as_dict() if copy.problem else None,
+            }
+            for copy in done.copies
+        ],
+    }
 
 
 def rekeyed(report: RekeyReport, old: str, new: str) -> str:
