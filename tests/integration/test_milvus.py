@@ -167,14 +167,23 @@ def test_a_rehearsal_leaves_nothing(server: MilvusServer, kept: Taken, client: A
         one.point,
         facts={
             "collections": {
-                "bits": {**kept.point.facts["collections"]["bits"], "digest": {"rows": "0", "keyed": "0"}}
+                "gone": {},
+                "bits": {
+                    **kept.point.facts["collections"]["bits"],
+                    "digest": {"rows": "0", "keyed": "0"},
+                    "indexes": ["code", "another"],
+                },
             }
         },
     )
     assert isinstance(source, Rehearsable)
     with source.rehearse(lied, one.parts, Wanted(), None, SILENT) as done:
         pass
-    assert [c.what for c in done.restored.comparisons if not c.equal] == ["bits: digest"]
+    assert [c.what for c in done.restored.comparisons if not c.equal] == [
+        "collections missing",
+        "bits: indexes",
+        "bits: digest",
+    ]
     assert done.left == ()
     assert sorted(client.list_collections()) == ["bits", "docs", "numbers"]
 

@@ -12,7 +12,7 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import RestorePoint
 from haechi.places._base import Place
-from haechi.sources._base import Capture, PartReader, Probe, Rehearsed, Restored, Source, Wanted
+from haechi.sources._base import Capture, Comparison, PartReader, Probe, Rehearsed, Restored, Source, Wanted
 from haechi.sources._milvus import asking, capture, exchange, names
 from haechi.sources._milvus import definition as definitions
 from haechi.sources._milvus.driver import arrow
@@ -106,9 +106,12 @@ class Milvus:
                         database, collection = names.split(aside)
                         server.call("DropCollection", database, collection_name=collection, seconds=600)
                 came_back = {name: name for name in came_back}
+        known = point.facts.get("collections", {})
+        lost = [] if wanted.only else sorted(known.keys() - {part.info.name for part in chosen})
+        missing = [Comparison(_("collections missing"), [], lost)] if lost else []
         return Restored(
             ", ".join(came_back.values()),
-            tuple(c for one in coming for c in one.comparisons),
+            (*missing, *(c for one in coming for c in one.comparisons)),
             {
                 "server": server.shown,
                 "came_back": came_back,

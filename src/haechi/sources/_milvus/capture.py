@@ -133,6 +133,7 @@ class Taking:
             "database": self.definition.database,
             "name": self.definition.name,
             "aliases": list(self.definition.aliases),
+            "indexes": sorted(index.field for index in self.definition.indexes),
         }
         if self.digest is None:
             return found

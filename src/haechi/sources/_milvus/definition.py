@@ -123,6 +123,11 @@ def look_up(server: Server, database: str, name: str) -> Definition:
     )
 
 
+def indexed(server: Server, database: str, name: str) -> list[str]:
+    """The fields that have an index now."""
+    return sorted(index.field for index in _indexes(server, database, name))
+
+
 def _indexes(server: Server, database: str, name: str) -> list[Index]:
     try:
         found = server.call("DescribeIndex", database, collection_name=name).index_descriptions

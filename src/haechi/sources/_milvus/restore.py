@@ -16,7 +16,7 @@ from haechi.i18n import _
 from haechi.model import RestorePoint
 from haechi.sources._base import Comparison, PartReader, Wanted
 from haechi.sources._milvus import columns, making, names, reading, searching
-from haechi.sources._milvus.definition import Definition
+from haechi.sources._milvus.definition import Definition, indexed
 from haechi.sources._milvus.digest import Digest
 from haechi.sources._milvus.driver import messages
 from haechi.sources._milvus.options import Target
@@ -105,12 +105,15 @@ class Restore:
         with self.reporter.step(_("Indexing {name}").format(name=it.full_name), unit=""):
             server.flush(database, [under_way])
             making.index(server, it, database, under_way, self.reporter)
+        facts = self.point.facts.get("collections", {}).get(part.info.name, {})
         comparisons: list[Comparison] = []
+        if "indexes" in facts:
+            found = indexed(server, database, under_way)
+            comparisons.append(Comparison(f"{it.full_name}: indexes", facts["indexes"], found))
         if any(searching.index_of(it, c) for c in it.columns if c.kind.endswith("Vector")):
             with self.reporter.step(_("Comparing {name}").format(name=it.full_name), unit=""):
                 server.load(database, under_way, [])
-                facts = self.point.facts.get("collections", {}).get(part.info.name, {})
-                comparisons = compare(server, it, database, under_way, facts, keyed=not new_ids)
+                comparisons += compare(server, it, database, under_way, facts, keyed=not new_ids)
                 if not it.loaded:
                     server.call("ReleaseCollection", database, collection_name=under_way)
         return Coming(it, database, under_way, comparisons)
