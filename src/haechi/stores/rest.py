@@ -80,16 +80,19 @@ class Rest:
         if not isinstance(data, bytes | bytearray | memoryview):
             # The files of a vault are small, and a server that is told their size notices when one breaks off.
             data = b"".join(data)
-        if not replace and exists(self, key):
+        there = exists(self, key)
+        if there and not replace:
             raise already_there(key, self.url)
         if key == "config" or key.startswith("keys/"):
             # The first files of a vault: its directories have to be asked for. If that fails, so will the upload.
             self._client.call("POST", "/?create=true", body=b"")
         try:
             self._call("POST", path, key, body=data, headers={"content-type": "application/octet-stream"})
+        except StoreRefused:
+            raise  # it took nothing
         except HaechiError:
             # Some servers keep what came of it. Nobody else writes under this name: it is the content's digest.
-            if key != "config":
+            if key != "config" and not there:
                 with suppress(HaechiError):
                     self.delete(key)
             raise

@@ -102,6 +102,23 @@ def test_a_listing_that_is_none_is_not_an_empty_one(server: Server) -> None:
     store.close()
 
 
+@pytest.mark.parametrize(("status", "removed"), [(403, False), (500, True)])
+def test_only_what_may_be_half_there_is_taken_away_again(
+    status: int, removed: bool, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that refuses has kept nothing; and what was there before stays, whatever becomes of its successor."""
+    store = rest_store(server)
+    deleted: list[str] = []
+    monkeypatch.setattr(rest.Rest, "delete", lambda self, key: deleted.append(key))
+    for there in (False, True):
+        monkeypatch.setattr(rest, "exists", lambda store, key, there=there: there)
+        server.status = status
+        with pytest.raises(HaechiError):
+            store.put("index/" + "0" * 64, b"x", replace=True)
+        assert deleted == (["index/" + "0" * 64] if removed else [])
+    store.close()
+
+
 def test_what_exists_is_not_uploaded_again(server: Server) -> None:
     server.status = 412
     with pytest.raises(AlreadyThere):

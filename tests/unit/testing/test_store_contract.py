@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 
 import pytest
 
-from haechi.errors import NotThere, StoreUnavailable
+from haechi.errors import NotThere, StoreRefused, StoreUnavailable
 from haechi.stores._base import Buffer, Entry
 from haechi.testing.memory_store import MemoryStore
 from haechi.testing.store_contract import CASES, try_store
@@ -83,6 +84,30 @@ class Silent(MemoryStore):
 
     def delete(self, key: str) -> None:
         pytest.fail("what never arrived need not be taken away")
+
+
+class Digesting(MemoryStore):
+    """Takes what bears its own digest as its name, and nothing in the place of anything, as rest-server does."""
+
+    def put(self, key: str, data: Buffer | Iterable[Buffer], *, replace: bool = False) -> None:
+        whole = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else b"".join(data)
+        if sha256(whole).hexdigest() != key.rsplit("/", 1)[-1]:
+            raise StoreRefused("that is not its digest")
+        super().put(key, whole)
+
+    def duplicate(self, key: str, new: str) -> None:
+        self.put(new, self.get(key))
+
+
+def test_a_store_that_digests_is_fit_for_a_vault() -> None:
+    verdicts = {result.name: result.verdict for result in try_store(Digesting())}
+    assert {name for name, verdict in verdicts.items() if verdict != "passed"} == {
+        "replacing-replaces",
+        "duplicates-stand-alone",
+        "odd-names-are-kept",
+        "of-two-creators-one-wins",
+    }
+    assert set(verdicts.values()) == {"passed", "not-offered"}
 
 
 def test_a_good_store_passes_and_is_left_as_it_was() -> None:
