@@ -176,7 +176,8 @@ def compare(
 ) -> list[Comparison]:
     """Count again in a restored database what the facts of the dump say. `only`: these tables, and no objects."""
     comparisons = []
-    if encoding := (facts.get("properties") or {}).get("encoding"):
+    encoding = (facts.get("properties") or {}).get("encoding")
+    if only is None and encoding:
         comparisons.append(
             Comparison(f"{session.database}: encoding", encoding, digest_method(session).split(" ")[1])
         )
