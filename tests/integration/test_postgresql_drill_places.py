@@ -8,6 +8,7 @@ import re
 import signal
 import struct
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from haechi.errors import Damaged, PlaceUnavailable, UsageMistake, VersionMismatch
+from haechi.errors import Damaged, PlaceUnavailable, SecretMissing, UsageMistake, VersionMismatch
 from haechi.events import SILENT, Event, Reporter
 from haechi.sources import _container
 from haechi.sources._base import Rehearsed, Wanted
-from haechi.sources._postgresql import amcheck, beside, contained, embedded
+from haechi.sources._postgresql import amcheck, beside, contained, embedded, rehearsal, slots
 from haechi.sources._postgresql.server import Server
 from haechi.sources.postgresql import PostgreSQL
 from tests.integration.postgresql_ground import Kept, ask, database, relatives, service, take
@@ -41,7 +42,11 @@ PATIENCE = 90  # seconds, for what is waited for
 
 @pytest.fixture(scope="module")
 def image(docker: Docker) -> str:
-    return image_of(docker)
+    """Under the name that the example asks for."""
+    plan = tomllib.loads((Path(__file__).parents[2] / "examples/lemon-korean.toml").read_text())
+    name: str = plan["service"]["postgres"]["drill"]["into"].removeprefix("docker:")
+    docker("tag", image_of(docker), name)
+    return name
 
 
 @pytest.fixture
@@ -57,6 +62,12 @@ def drill(source: PostgreSQL, kept: Kept, into: str) -> Rehearsed:
     return done
 
 
+def ours(docker: Docker) -> str:
+    """The containers of this process's drills; another worker may have some at the same time."""
+    mine = f"--filter=label={_container.LABEL}={_container._owner()}"
+    return docker("ps", "--all", "--format={{.Names}}", mine)
+
+
 def wait_for(what: Callable[[], bool]) -> None:
     until = time.monotonic() + PATIENCE
     while not what() and time.monotonic() < until:
@@ -65,13 +76,13 @@ def wait_for(what: Callable[[], bool]) -> None:
 
 
 def test_in_a_container_of_an_image(docker_client: Docker, image: str, shop: tuple[PostgreSQL, Kept]) -> None:
-    before = docker_client("volume", "ls", "--quiet")
     erp, kept = shop
     with erp.rehearse(
         kept.point, kept.parts, Wanted(target={"checks": [CHECK]}), f"docker:{image}", SILENT
     ) as done:
         assert list(done.standing.values("select count(*) from orders")) == ["5000"]  # type: ignore[attr-defined]
-        name = docker_client("ps", "--format={{.Names}}", f"--filter=label={_container.LABEL}")
+        name = ours(docker_client)
+        volumes = docker_client("inspect", "--format={{range .Mounts}}{{.Name}} {{end}}", name).split()
         about = "{{.NetworkMode}} {{.PortBindings}} {{.Memory}} {{.CpuShares}}"
         said = docker_client("inspect", f"--format={{{{with .HostConfig}}}}{about}{{{{end}}}}", name)
         assert said == f"none map[] {2 << 30} 256"
@@ -81,8 +92,9 @@ def test_in_a_container_of_an_image(docker_client: Docker, image: str, shop: tup
     assert image in done.where
     assert done.apart
     assert done.left == ()
-    assert docker_client("ps", "--all", "--quiet", f"--filter=label={_container.LABEL}") == ""
-    assert docker_client("volume", "ls", "--quiet") == before
+    assert ours(docker_client) == ""
+    assert volumes
+    assert not set(volumes) & set(docker_client("volume", "ls", "--quiet").split())
 
 
 def _hang_in_a_container(image: str, env: dict[str, str], ready: str) -> None:
@@ -100,10 +112,10 @@ def test_a_killed_drill_leaves_no_container(docker_client: Docker, image: str, t
     child.start()
     wait_for(lambda: ready.exists() and bool(ready.read_text()))
     assert child.pid
-    assert _container.leftovers() == [], "it is at work"
+    name = ready.read_text()
+    assert name not in _container.leftovers(), "it is at work"
     os.kill(child.pid, signal.SIGKILL)
     child.join()
-    name = ready.read_text()
     wait_for(lambda: name not in docker_client("ps", "--all", "--format={{.Names}}").split())
 
 
@@ -113,7 +125,7 @@ def test_what_outlived_its_drill_is_swept_by_the_next_one(docker_client: Docker,
     docker_client("run", "--detach", f"--name={name}", f"--label={_container.LABEL}={owner}", "--network=none",
                   "--entrypoint=sh", image, "-c", "sleep 300")  # fmt: skip
     try:
-        assert _container.leftovers() == [name]
+        assert _container._is_abandoned(owner, "")
         with (
             pytest.raises(VersionMismatch, match="PostgreSQL 15") as old,
             contained.running(image, 17, SILENT),
@@ -135,7 +147,7 @@ def test_an_image_that_is_not_there_or_no_server(docker_client: Docker) -> None:
     with pytest.raises(PlaceUnavailable, match="could be started") as bare:
         drill_image("haechi-test:base")
     assert "`sh`" in bare.value.hint
-    assert docker_client("ps", "--all", "--quiet", f"--filter=label={_container.LABEL}") == ""
+    assert ours(docker_client) == ""
 
 
 def drill_image(name: str) -> None:
@@ -236,6 +248,31 @@ def test_a_stored_dump_is_read_by_pg_restore_without_a_server(postgres: Postgres
             with pytest.raises(Damaged) as problem:
                 erp.listing(cut.point, cut.parts, SILENT)
             assert part in problem.value.message
+
+
+def test_a_slot_that_nobody_reads_from_is_told(postgres17: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    erp = service(postgres17, database="postgres")
+    assert erp.probe().warnings == ()
+    postgres17.psql("select pg_create_physical_replication_slot('asleep', true)")
+    try:
+        monkeypatch.setattr(slots, "_MUCH", -1)
+        (said,) = erp.probe().warnings
+        assert "pg_drop_replication_slot('asleep')" in said
+    finally:
+        postgres17.psql("select pg_drop_replication_slot('asleep')")
+
+
+def test_whether_a_place_is_ready_is_known_beforehand(
+    docker_client: Docker, image: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert rehearsal.ready(f"docker:{image}") == ""
+    assert "docker pull no.invalid/postgres:15" in rehearsal.ready("docker:no.invalid/postgres:15")
+    assert rehearsal.ready("embedded") == ""
+    with pytest.raises(SecretMissing):
+        rehearsal.ready("server:env:HAECHI_TEST_NO_SUCH_SERVER")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    with pytest.raises(PlaceUnavailable, match="Docker does not answer"):
+        rehearsal.ready(f"docker:{image}")
 
 
 def _misplace_a_key(index: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from typer import Option
+
 from haechi.cli.home import at_home
 from haechi.cli.options import Services, Where
 from haechi.i18n import N_
@@ -10,11 +14,22 @@ GROUP = "look"
 SUMMARY = N_("List restore points, their copies and how far each is proven")
 
 
-def command(services: Services = None, where: Where = None) -> None:
+def command(
+    services: Services = None,
+    where: Where = None,
+    long: Annotated[
+        bool,
+        Option(
+            "--long",
+            "-l",
+            help=N_("What the state of each copy rests on: how deep, when, what was compared."),
+        ),
+    ] = False,
+) -> None:
     from haechi.cli.render import points
     from haechi.operations import listing
 
     view, home = at_home()
     with view.progress() as reporter:
         rows = listing.list_points(home.services(services), home.desk, reporter, copy=where)
-    view.answer(points.rows_as_data(rows), text=lambda: points.rows(rows, home.zone))
+    view.answer(points.rows_as_data(rows), text=lambda: points.rows(rows, home.zone, long=long))

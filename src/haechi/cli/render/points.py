@@ -42,11 +42,14 @@ DEPTHS = {
 }
 
 
+_SHORT = {"structure": N_("there"), "sample": N_("a share"), "all": N_("every byte")}
+
+
 def proof(of: CopyState, zone: tzinfo | None) -> str:
     """What a state rests on: how deep, when, from which copy; for one that came back how long it took and how much
     was compared."""
     if of.time is None:
-        return _("never looked at")
+        return _("never looked at ({where})").format(where=of.where)
     when = f"{amounts.moment(of.time, zone)}, {of.where}"
     if of.state is ProofState.FAILED:
         return f"{of.why or _('it failed')} ({when})"
@@ -67,30 +70,32 @@ def rows_as_data(found: Iterable[Row]) -> list[dict[str, object]]:
     ]
 
 
-def rows(found: Iterable[Row], zone: tzinfo | None) -> RenderableType:
-    """One line a point, oldest first: its id is what `--point` takes."""
-    made = table(
-        _("restore point"),
-        _("time"),
-        _("size"),
-        _("state"),
-        _("proof"),
-        _("copies"),
-        whole=(0, 1),
-        right=(2,),
-    )
+def rows(found: Iterable[Row], zone: tzinfo | None, *, long: bool = False) -> RenderableType:
+    """One line a point, oldest first: its id is what `--point` takes. Below, why copies failed; `long`: what the
+    state of each copy rests on."""
+    made = table(_("restore point"), _("time"), _("size"), _("state"), _("copies"), whole=(0, 1), right=(2,))
+    below: list[Text] = []
     for row in found:
         point = row.point
         copies = ", ".join(copy.where for copy in point.copies)
+        word = state(row.state)
+        if row.state is ProofState.VERIFIED and row.proven.depth in _SHORT:
+            word.append(f" ({_(_SHORT[row.proven.depth])})", style="dim")
         made.add_row(
             point.id,
             amounts.moment(point.time, zone),
             amounts.size(point.size),
-            state(row.state),
-            Text(proof(row.proven, zone), style="red" if row.state is ProofState.FAILED else "dim"),
+            word,
             Text(copies + (" " + _("(held)") if point.held else "")),
         )
-    return made if made.row_count else _("There is no restore point yet. Take one with: haechi backup")
+        for copy in row.copies:
+            bad = copy.state is ProofState.FAILED
+            if long or bad:
+                said = f"{point.id}: {_(STATES[copy.state][0])}: {proof(copy, zone)}"
+                below.append(Text(said, style="red" if bad else "dim"))
+    if not made.row_count:
+        return _("There is no restore point yet. Take one with: haechi backup")
+    return Group(made, *below)
 
 
 def backups(outcomes: Outcomes[BackedUp]) -> RenderableType:
