@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import sqlite3
-import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-PAGE = Path("docs/howto/stack-drill.md")
+from haechi.cli.main import run
+
+PAGE = Path("docs/howto/stack-drill.md").absolute()
 HEAD = """[plan]
 name = "page"
 timezone = "Asia/Seoul"
@@ -49,8 +50,29 @@ assert os.environ["HAECHI_DRILL_SET"] == "erp" and os.environ["HAECHI_DRILL_OBJE
 """
 
 
+class Typed:
+    """Commands as the page has them, carried out in this process."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+        self._capsys = capsys
+        self._scratch = root / "scratch"
+        self._scratch.mkdir()
+        monkeypatch.chdir(root)
+        monkeypatch.setenv("HAECHI_LANG", "en")
+        monkeypatch.setenv("TMPDIR", str(self._scratch))
+        monkeypatch.setattr(tempfile, "tempdir", str(self._scratch))
+        monkeypatch.setenv("PRODUCTION_URL", "postgresql://live")
+
+    def __call__(self, line: str) -> str:
+        status = run(shlex.split(line))
+        out, err = self._capsys.readouterr()
+        assert status == 0, f"{line}: {status}\n{out}\n{err}"
+        assert not list(self._scratch.iterdir()), "nothing is left of it"
+        return out
+
+
 @pytest.fixture
-def erp(tmp_path: Path) -> Path:
+def haechi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
     root = tmp_path / "erp"
     (root / "media").mkdir(parents=True)
     (root / "media/a.pdf").write_text("a")
@@ -65,43 +87,21 @@ def erp(tmp_path: Path) -> Path:
     (plan,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     plan = plan.replace("/srv/erp", str(root)).replace('"python3"', json.dumps(sys.executable))
     (root / "haechi.toml").write_text(HEAD.format(root=root) + plan)
-    haechi(root, "vault init")
-    return root
+    typed = Typed(root, monkeypatch, capsys)
+    typed("vault init")
+    return typed
 
 
-def haechi(root: Path, line: str) -> str:
-    scratch = root / "scratch"
-    scratch.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "haechi", *shlex.split(line)],
-        cwd=root,
-        env={
-            **os.environ,
-            "HAECHI_LANG": "en",
-            "TMPDIR": str(scratch),
-            "PRODUCTION_URL": "postgresql://live",
-        },
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, f"{line}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert not list(scratch.iterdir())
-    return done.stdout
-
-
-def test_what_the_page_says_to_type_does_what_it_says(erp: Path) -> None:
+def test_what_the_page_says_to_type_does_what_it_says(haechi: Typed) -> None:
     (block,) = re.findall(r"```\n(haechi .*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     said = {}
     for line in block.strip().splitlines():
         words = line.partition("#")[0].strip().removeprefix("haechi ")
-        said[words] = haechi(erp, words)
-    print(said["drill erp"])
+        said[words] = haechi(words)
     assert "all of it came back and fits together" in said["drill erp"]
     assert "(RTO promised: 2 h)" in said["drill erp"]
     (found,) = json.loads(said["drill erp --from vault.main --json"])
     assert found["passed"] and [one["equal"] for one in found["trials"][0]["answers"]] == [True, True, True]
     assert "all: all of it came back" in said["drill --all"]
     assert said["report list --kind set-drill"].count("good") == 3
-    assert "whole stack" in haechi(erp, "status")
+    assert "whole stack" in haechi("status")
