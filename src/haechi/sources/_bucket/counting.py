@@ -94,7 +94,7 @@ def comparisons(
 ) -> list[Comparison]:
     """`found` is what is there now, `coming` what the copy says of itself: a disk gives no etags."""
     made = [Comparison(key, expected[key], found[key]) for key in _COMPARED if key in expected]
-    if expected.get("etags"):
+    if expected.get("etags") and coming.get("etags"):
         made.append(Comparison("contents", expected["contents"], coming["contents"]))
     return made + _roster.comparisons(_("objects"), expected, found)
 
