@@ -5,20 +5,23 @@ That is well only if they fit together. It starts against what has come back, an
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, redirect_stderr, redirect_stdout
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from haechi.cli.main import run
 from tests.integration.postgresql_ground import ask
 from tests.integration.test_bucket import opened, room
 from tests.servers.postgres import Postgres
@@ -159,23 +162,25 @@ class Erp:
             with closing(opened(self.seaweedfs, self.bucket)) as there:
                 there.put(name, name.encode(), {})
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        options = self.seaweedfs.options
+    @property
+    def env(self) -> dict[str, str]:
+        """Of whoever runs haechi: full of what is in use."""
+        return {
+            "HAECHI_LANG": "en",
+            "HAECHI_PLAN": str(self.root / "haechi.toml"),
+            "TMPDIR": str(self.scratch),
+            "DATABASE_URL": self.postgres.url_of(self.database),
+            "PRODUCTION": self.postgres.url,
+            "ERP_ACCESS_KEY": self.seaweedfs.options["access_key"],
+            "ERP_SECRET_KEY": self.seaweedfs.options["secret_key"],
+        }
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "haechi", *words],
-            cwd=self.root,
-            env={
-                **os.environ,
-                "HAECHI_LANG": "en",
-                "TMPDIR": str(self.scratch),
-                "DATABASE_URL": self.postgres.url_of(self.database),
-                "PRODUCTION": self.postgres.url,
-                "ERP_ACCESS_KEY": options["access_key"],
-                "ERP_SECRET_KEY": options["secret_key"],
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            env={**os.environ, **self.env},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     @property
@@ -186,10 +191,15 @@ class Erp:
         return path
 
     def haechi(self, *words: str, status: int = 0) -> str:
-        with self.start(*words) as running:
-            out, err = running.communicate(timeout=100)
-        assert running.returncode == status, f"{words}: {running.returncode}\n{out}\n{err}"
-        return out
+        """In this process, which begins once and not each time."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name, value in self.env.items():
+                patch.setenv(name, value)
+            patch.setattr(tempfile, "tempdir", str(self.scratch))
+            found = run(list(words))
+        assert found == status, f"{words}: {found}\n{out.getvalue()}\n{err.getvalue()}"
+        return out.getvalue()
 
     def json(self, *words: str, status: int = 0) -> Any:
         return json.loads(self.haechi(*words, "--json", status=status))
@@ -236,7 +246,9 @@ def test_the_whole_stack_comes_back_and_serves(erp: Erp) -> None:
     assert [one["equal"] for one in tried["answers"]] == [True, True, True] and tried["apart"]
     assert 0 < found["seconds"] < found["whole_seconds"] and found["rto_promised"] == 3600
     _demand_order(found["steps"])
-    assert erp.json("report", "show", found["report"], "--html", "report.html")["seal"] == "ours"
+    assert (
+        erp.json("report", "show", found["report"], "--html", str(erp.root / "report.html"))["seal"] == "ours"
+    )
     assert "<svg" in (erp.root / "report.html").read_text()
     assert set(erp.states().values()) == {"restored"}
     (standing,) = [one for one in erp.json("status") if "set" in one]
@@ -306,9 +318,6 @@ def test_killed_in_the_middle_the_next_one_removes_what_is_left(erp: Erp) -> Non
         assert application and len(servers) == 1
         running.send_signal(signal.SIGKILL)
         running.wait(30)
-        for pipe in (running.stdout, running.stderr):
-            assert pipe
-            pipe.close()
     _until(lambda: not _pid_of(erp.root / "application.py"))
     assert not _pid_of(erp.root / "look.py")
     (erp.root / "look.py").write_text(LOOK)
