@@ -1,8 +1,10 @@
 """The tables of a plan that concern people: who is told, who is called, what is looked at by hand."""
 
-from typing import Annotated, Literal
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from haechi.credentials import SecretSource, Value
 from haechi.plan.fields import Duration, Hours, Names, OneOrMany, Section, Short, When
@@ -59,6 +61,37 @@ class Notify(Named):
     )
     digest: When | None = Field(None, description="One summary at these times, with the table of promises.")
     language: Literal["en", "ko"] | None = Field(None, description="Else the plan's language.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_environment_says(cls, said: Any) -> Any:
+        """What the plan leaves out is taken from the names that everybody uses, where they are set."""
+        return {**_usual(said), **said} if isinstance(said, Mapping) else said
+
+
+# For each key of `mail` the variables that are in use for it.
+_SMTP = {
+    "server": ("SMTP_SERVER", "SMTP_HOST"),
+    "username": ("SMTP_USERNAME", "SMTP_USER"),
+    "password": ("SMTP_PASSWORD", "SMTP_PASS"),
+    "sender": ("SMTP_FROM", "SMTP_SENDER"),
+}
+
+
+def _usual(said: Mapping[str, Any]) -> dict[str, Any]:
+    if said.get("via") == "slack" and os.environ.get("SLACK_WEBHOOK_URL"):
+        return {"url": {"env": "SLACK_WEBHOOK_URL"}}
+    if said.get("via") != "email":
+        return {}
+    found: dict[str, Any] = {"to": {"env": "ADMIN_EMAIL"}} if os.environ.get("ADMIN_EMAIL") else {}
+    set_here = {key: next((n for n in names if os.environ.get(n)), None) for key, names in _SMTP.items()}
+    mail: dict[str, Any] = {key: {"env": name} for key, name in set_here.items() if name}
+    if "server" in mail:
+        port = os.environ.get("SMTP_PORT", "")
+        found["mail"] = {**mail, **({"port": int(port)} if port.isdigit() else {})}
+        if port == "465":
+            found["mail"]["tls"] = "tls"
+    return found
 
 
 class Contact(Section):

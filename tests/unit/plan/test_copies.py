@@ -9,6 +9,7 @@ import pytest
 from haechi.app import jobs, watching
 from haechi.app.home import Home
 from haechi.errors import PlanMistake
+from haechi.plan import show
 from haechi.plan.load import loads
 
 PLAN = """
@@ -122,3 +123,35 @@ def test_a_verification_is_watched_copy_by_copy() -> None:
     where = home('verify = "monthly 1st 04:00"', 'copy = "vault.offsite"\nverify = "sunday 06:00"')
     (watched,) = watching.watched(where, None)
     assert [of for _when, of in watched.expected.verify] == ["", "vault.offsite"]
+
+
+def test_who_is_told_may_stand_in_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names that people have set already are understood as they stand."""
+    text = PLAN % ("", "") + '[notify.slack]\nvia = "slack"\n[notify.email]\nvia = "email"\n'
+    names = ("SLACK_WEBHOOK_URL", "ADMIN_EMAIL", "SMTP_SERVER", "SMTP_HOST", "SMTP_PORT", "SMTP_USERNAME",
+             "SMTP_USER", "SMTP_PASSWORD", "SMTP_PASS", "SMTP_FROM", "SMTP_SENDER")  # fmt: skip
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(PlanMistake) as caught:
+        loads(text, environment={})
+    assert {m["key"] for m in caught.value.mistakes} == {
+        "notify.slack.url",
+        "notify.email.mail",
+        "notify.email.to",
+    }
+    monkeypatch.setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T/B/planted")
+    monkeypatch.setenv("ADMIN_EMAIL", "admin@company.example")
+    monkeypatch.setenv("SMTP_SERVER", "smtp.gmail.com")
+    monkeypatch.setenv("SMTP_PORT", "465")
+    monkeypatch.setenv("SMTP_USERNAME", "me@company.example")
+    monkeypatch.setenv("SMTP_PASSWORD", "planted-secret")
+    plan = loads(text, environment={})
+    slack, email = plan.notifiers["slack"], plan.notifiers["email"]
+    assert slack.url
+    assert slack.url.fetch().reveal().endswith("planted")
+    assert email.mail
+    assert (email.mail.server.fetch(), email.mail.port, email.mail.tls) == ("smtp.gmail.com", 465, "tls")
+    assert email.mail.password
+    assert email.mail.password.fetch().reveal() == "planted-secret"
+    assert [to.fetch() for to in email.to] == ["admin@company.example"]
+    assert "planted" not in show.as_text(plan)
