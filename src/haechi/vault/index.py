@@ -102,7 +102,7 @@ class Index:
         with self._lock:
             for _attempt in range(_ATTEMPTS):
                 sizes = files.sizes(index_files.KIND)
-                if self.damaged or not self._loaded or not self._loaded <= sizes.keys():
+                if self.damaged or not self._packs or not self._loaded <= sizes.keys():
                     self._clear(index_files.most_blobs(sum(sizes.values()), files.version))
                 try:
                     self._load(files, sorted(sizes.keys() - self._loaded))

@@ -48,7 +48,7 @@ class Parent:
         piece = self._pieces.get(name)
         if piece is None or not stat.S_ISREG(status.st_mode):
             return None
-        start = _beginning(name, status)
+        start = beginning(name, status)
         content = ids_at_end(piece) if piece.startswith(start) else []
         return (START + piece + "}", content) if content else None
 
@@ -77,8 +77,9 @@ def _pieces(tree: bytes) -> dict[str, str]:
     return {name: piece for name, piece in found.items() if "\\" not in name} if "\\" in text else found
 
 
-def _beginning(name: str, status: os.stat_result) -> str:
-    """A file's JSON as `nodes.encode` writes it, from behind the first quotation mark to its first content."""
+def beginning(name: str, status: os.stat_result) -> str:
+    """A file's JSON as `nodes.encode` writes it, from its name to the quotation mark of its first content: for a name
+    without escapes, where there are no extended attributes."""
     modified = gojson.time_from_ns(status.st_mtime_ns)
     same = status.st_ctime_ns == status.st_mtime_ns
     changed = modified if same else gojson.time_from_ns(status.st_ctime_ns)

@@ -28,6 +28,7 @@ _THREADS = 4  # most of their time they wait for the file system
 _PORTION = 50_000  # blobs planned at once
 _GAP = 256 << 10  # reading over a hole this large is cheaper than asking twice
 _READ = 8 << 20  # most that is fetched in one go
+_TOLD = 1 << 20  # bytes written between two words about it
 _PAGE = bytes(4096)
 
 
@@ -87,6 +88,7 @@ class Restorer:
                     self._directories.append((self._target, node))
                 self._below(node.subtree, self._target)
             self._execute()
+            self._workers.drain()
             self._finish()
         finally:
             self._workers.close()
@@ -167,11 +169,11 @@ class Restorer:
             self._warn(path, str(problem.strerror))
 
     def _execute(self) -> None:
+        """Hand over what is planned. The next portion is planned while this one is being written."""
         plan, self._plan, self._planned = self._plan, {}, 0
         for pack, pieces in plan.items():
             for portion in _portions(sorted(pieces.values(), key=lambda piece: piece.blob.offset)):
                 self._workers.submit(lambda pack=pack, portion=portion: self._fetch(pack, portion))  # type: ignore[misc]
-        self._workers.drain()
 
     def _fetch(self, pack: bytes, pieces: list[_Piece]) -> None:
         start = pieces[0].blob.offset
@@ -180,6 +182,7 @@ class Restorer:
             stored = memoryview(self._blobs.files.store.get(pack_key(pack), start, end - start))
         except NotThere:
             stored = None  # a prune moved it, or it is lost: each blob is looked for again
+        written = 0
         for piece in pieces:
             blob = piece.blob
             try:
@@ -188,13 +191,22 @@ class Restorer:
                 with self._guard:
                     self._failed.update((file.path, problem.message) for file, _offset in piece.targets)
                 continue
-            hole = _is_hole(plain)
             for file, offset in piece.targets:
-                # Holes stay holes: a file of several blobs was made as long as it is.
-                self._write(file, offset, b"" if hole and len(file.sizes) > 1 else plain)
-            with self._guard:
-                self.report.bytes += len(plain) * len(piece.targets)
-            self._step.advance(len(plain) * len(piece.targets))
+                if len(file.sizes) == 1:
+                    self._write_whole(file, plain)
+                else:
+                    # Holes stay holes: a file of several blobs was made as long as it is.
+                    self._write_part(file, offset, b"" if _is_hole(plain) else plain)
+            written += len(plain) * len(piece.targets)
+            if written >= _TOLD:
+                self._tell(written)
+                written = 0
+        self._tell(written)
+
+    def _tell(self, written: int) -> None:
+        with self._guard:
+            self.report.bytes += written
+        self._step.advance(written)
 
     def _plain(self, blob: Blob, stored: memoryview | None) -> bytes:
         if stored is not None:
@@ -202,8 +214,17 @@ class Restorer:
                 return unseal(self._blobs.files.key, blob, stored[: blob.length])
         return self._blobs.load(Kind.DATA, blob.id)
 
-    def _write(self, file: _File, offset: int, plain: bytes) -> None:
-        handle = _create(file.path) if len(file.sizes) == 1 else _open(file.path)
+    def _write_whole(self, file: _File, plain: bytes) -> None:
+        handle = _create(file.path)
+        try:
+            _write_all(handle, plain, 0)
+        except BaseException:
+            os.close(handle)
+            raise
+        self._complete(file, handle)
+
+    def _write_part(self, file: _File, offset: int, plain: bytes) -> None:
+        handle = _open(file.path)
         try:
             if plain:
                 _write_all(handle, plain, offset)

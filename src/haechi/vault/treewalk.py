@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from haechi.attributes import extended
 from haechi.events import Step
 from haechi.i18n import _
-from haechi.vault import chunking, nodes, trees
+from haechi.vault import chunking, gojson, nodes, trees
 from haechi.vault.capture import node_of
 from haechi.vault.ingest import Chunks, Ingest
 from haechi.vault.nodes import Node
-from haechi.vault.parents import Parent
+from haechi.vault.parents import Parent, beginning
 
 _BATCH = 1 << 20  # bytes of small files sealed in one go
 _BATCH_FILES = 128
@@ -118,18 +120,16 @@ class TreeWalk:
         if self._exclude is not None and self._exclude(Path(entry.path)):
             return None
         status = entry.stat(follow_symlinks=False)
-        known = level.parent.unchanged(entry.name, status)
-        if known is not None and self.ingest.has_all(known[1]):
+        if encoded := self._without_node(entry, status, level.parent):
             self.report.files += 1
-            self.report.unchanged += 1
             self.report.size += status.st_size
-            level.finished[entry.name] = known[0]
+            level.finished[entry.name] = encoded
             return None
+        before = level.parent.node(entry.name)
         node = node_of(entry.path, entry.name, status)
         if node is None:
             self._lose(entry.path, _("its kind cannot be kept"))
             return None
-        before = level.parent.node(entry.name)
         if node.type == "dir":
             self.report.directories += 1
             return self._enter(entry.path, node, before.get("subtree") if before else None)
@@ -148,6 +148,32 @@ class TreeWalk:
         level.finished[node.name] = nodes.encode(node)
         return None
 
+    def _without_node(self, entry: os.DirEntry[str], status: os.stat_result, parent: Parent) -> str:
+        """The encoded node of a file that the parent knows just so, or of a usual new one; else empty."""
+        known = parent.unchanged(entry.name, status)
+        if known is not None and self.ingest.has_all(known[1]):
+            self.report.unchanged += 1
+            return known[0]
+        return self._usual(entry, status) if parent.node(entry.name) is None else ""
+
+    def _usual(self, entry: os.DirEntry[str], status: os.stat_result) -> str:
+        """The encoded node of a new file that is small and has nothing unusual about it, as most have; else empty.
+
+        It is what `nodes.encode` would make of it, in a third of the time.
+        """
+        if not (
+            stat.S_ISREG(status.st_mode)
+            and 0 < status.st_size < chunking.SMALLEST
+            and status.st_ino
+            and status.st_dev
+            and gojson.is_plain(entry.name)
+        ):
+            return ""
+        data = _read_small(entry.path, status.st_size)
+        if len(data) != status.st_size or extended(entry.path):
+            return ""  # it has changed since: look again
+        return f'{{"name":"{beginning(entry.name, status)}{self._take(data)}"]}}'
+
     def _unchanged(self, node: Node, before: Found) -> bool:
         """The same inode with the same times and size, and all its blobs still there."""
         return (
@@ -162,7 +188,7 @@ class TreeWalk:
 
     def _read(self, path: str, node: Node, expected: int) -> Chunks | None:
         """Take the file's contents: None when the node is complete, else the chunks that are being hashed."""
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        handle = _open(path)
         try:
             # One byte more than there should be tells whether it grew; much more would cost its allocation.
             data = os.read(handle, min(expected + 1, chunking.SMALLEST))
@@ -171,18 +197,22 @@ class TreeWalk:
         finally:
             os.close(handle)
         node.size = len(data)  # what was read, whatever the size was a moment ago
-        self._advance(len(data))
         if not data:
             node.content = ()
             return None
+        node.content = (self._take(data),)
+        return None
+
+    def _take(self, data: bytes) -> str:
+        """The whole content of a small file; says its id."""
+        self._advance(len(data))
         blob = hashlib.sha256(data).digest()
-        node.content = (blob.hex(),)
         if self.ingest.reserve(blob):
             self._batch.append((blob, data))
             self._batch_size += len(data)
             if self._batch_size >= _BATCH or len(self._batch) >= _BATCH_FILES:
                 self.flush()
-        return None
+        return blob.hex()
 
     def _read_large(self, handle: int, node: Node) -> Chunks:
         chunks = self.ingest.chunks()
@@ -200,3 +230,16 @@ class TreeWalk:
 
     def _lose(self, path: str, reason: str) -> None:
         self.report.lost.append((path, reason))
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
+def _read_small(path: str, expected: int) -> bytes:
+    """A byte more than that tells whether the file grew."""
+    handle = _open(path)
+    try:
+        return os.read(handle, expected + 1)
+    finally:
+        os.close(handle)

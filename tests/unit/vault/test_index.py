@@ -4,13 +4,14 @@ import json
 import os
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from haechi.errors import Damaged
 from haechi.stores.local import Local
 from haechi.vault import index_files
-from haechi.vault.files import Files
+from haechi.vault.files import Files, unpack
 from haechi.vault.index import Index
 from haechi.vault.inventory import packs_in
 from haechi.vault.packing import Blob, Kind, Pack
@@ -158,3 +159,25 @@ def test_an_index_file_is_parsed_in_portions_and_is_the_same(monkeypatch: pytest
     for broken in (plain[:-1], plain[:200], plain[:-2] + b",]}", b"[]"):
         with pytest.raises(Damaged):
             index_files.decode(broken)
+
+
+def test_more_blobs_are_expected_than_there_are(vault: Vault) -> None:
+    for version in (1, 2):
+        files = Files(vault.store, vault.key, version)
+        name = files.save_bytes(index_files.KIND, index_files.encode([_random_pack(5000)]))
+        size = files.sizes(index_files.KIND)[name]
+        assert 5000 <= index_files.most_blobs(size, version) <= 6500
+        files.remove(index_files.KIND, name)
+
+
+def test_what_is_not_yet_in_an_index_file_is_not_forgotten(vault: Vault) -> None:
+    pack = _random_pack(3)
+    index = vault.index()
+    index.add(pack)
+    index.refresh(vault.files)
+    assert all(index.has(Kind.DATA, blob.id) for blob in pack.blobs)
+
+
+def test_a_small_file_that_does_not_say_how_long_it_is(vault: Vault) -> None:
+    packer = zstandard.ZstdCompressor(write_content_size=False)
+    assert unpack(b"\x02" + packer.compress(b"{}" * 1000)) == b"{}" * 1000

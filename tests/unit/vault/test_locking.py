@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from haechi import clock
-from haechi.errors import VaultLocked
+from haechi.errors import NotThere, VaultLocked
 from haechi.stores.local import Local
 from haechi.vault import gojson, locking
 from haechi.vault.files import Files
@@ -61,6 +61,38 @@ def test_a_lock_that_appears_while_we_settle_is_seen(files: Files, monkeypatch: 
     with pytest.raises(VaultLocked, match="someone"), locking.held(files, exclusive=False):
         pytest.fail("both hold it")
     assert len(files.names("locks")) == 1  # ours is gone, theirs is not
+
+
+def test_work_that_begins_while_the_lock_settles_learns_that_it_is_not_alone(files: Files) -> None:
+    with locking.held(
+        files, exclusive=False, meanwhile=lambda: _plant(files, exclusive=True), confirm=lambda: None
+    ) as lock:
+        for ask in (lock.settle, lock.check):
+            with pytest.raises(VaultLocked, match="someone"):
+                ask()
+    assert len(files.names("locks")) == 1  # ours is gone, theirs is not
+
+
+def test_a_lock_that_settled_asks_once_whether_all_is_as_it_was(files: Files) -> None:
+    asked: list[int] = []
+    with locking.held(files, exclusive=False, confirm=lambda: asked.append(1)) as lock:
+        lock.settle()
+        lock.check()
+    assert asked == [1]
+
+    def changed() -> None:
+        raise NotThere("gone")
+
+    with locking.held(files, exclusive=False, confirm=changed) as lock, pytest.raises(NotThere):
+        lock.check()
+    assert files.names("locks") == []
+
+
+def test_leaving_early_waits_for_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "_SETTLE", 3600.0)
+    with locking.held(files, exclusive=False, confirm=lambda: pytest.fail("nobody waited")) as lock:
+        lock.settle(wait=False)
+    assert files.names("locks") == []
 
 
 @pytest.mark.parametrize(

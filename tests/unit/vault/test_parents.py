@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from haechi import clock
-from haechi.vault import nodes, trees
+from haechi.vault import nodes, trees, treewalk
 from haechi.vault.capture import node_of
 from haechi.vault.parents import Parent
 from haechi.vault.repository import Vault
-from haechi.vault.treewalk import TreeReport
+from haechi.vault.treewalk import TreeReport, TreeWalk
 
 _ID = "ab" * 32
 _NAMES = ("plain", "with space", "한글", 'quote"', "back\\slash", "a<b>&c", "new\nline", "x\\ny")
@@ -47,6 +47,50 @@ def test_what_is_taken_over_is_what_would_be_written(tmp_path: Path) -> None:
             assert known[1] == [_ID, _ID]
             taken.append(known[0])
     assert trees.encode(taken) == tree
+
+
+def test_a_usual_new_file_is_written_as_any_other(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "tree"
+    directory.mkdir()
+    _make(directory, _NAMES)
+    (directory / "empty").touch()
+    (directory / "plain").chmod(0o4750)
+    (directory / "linked").hardlink_to(directory / "plain")
+
+    def taken() -> dict[str, str]:
+        with vault.writer() as writer:
+            walk = TreeWalk(writer._ingest, writer._load_tree, TreeReport())
+            return walk.directory(str(directory), None)
+
+    quickly = taken()
+    assert len(quickly) == len(_NAMES) + 2
+    monkeypatch.setattr(TreeWalk, "_usual", lambda *_others: "")
+    assert taken() == quickly
+
+
+def test_a_file_that_grows_while_it_is_read_is_taken_as_it_was_read(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "tree"
+    directory.mkdir()
+    (directory / "log").write_text("one line\n")
+
+    def late(path: str, expected: int) -> bytes:
+        with (directory / "log").open("a") as file:
+            file.write("another\n")
+        return read(path, expected)
+
+    read = treewalk._read_small
+    monkeypatch.setattr(treewalk, "_read_small", late)
+    with vault.writer() as writer:
+        report = writer.tree(directory)
+        snapshot = writer.commit(time=clock.now(), tags=[], hostname="here")
+    stored = vault.read_file(snapshot, "/log")
+    assert (directory / "log").read_bytes().startswith(stored)
+    assert (report.files, report.bytes_read) == (1, len(stored))
+    assert vault.node(snapshot, "/log").size == len(stored)
 
 
 @pytest.mark.parametrize("change", ["contents", "mode", "times", "link", "replaced"])

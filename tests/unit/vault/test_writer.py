@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from haechi import clock
 from haechi.errors import NotThere, SourceChanged, StoreFull, StoreRefused, UsageMistake, VaultLocked
 from haechi.stores.local import Local
-from haechi.vault import chunking, packing
+from haechi.vault import chunking, gojson, packing
 from haechi.vault.packing import Kind
 from haechi.vault.repository import Vault
 from tests.unit.vault.ground import NOON, contents, keep, noise
@@ -268,3 +269,34 @@ def test_a_backup_into_a_store_that_is_read_only_says_so(
     assert caught.value.hint
     assert {entry.key for entry in store.list()} == before
     assert contents(vault, snapshot) == {"/a": b"x"}
+
+
+def test_nothing_is_written_beside_one_who_prunes(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """His lock shows only when ours has settled and contents are on their way."""
+    index = vault.index
+
+    def index_and_plant() -> Any:
+        assert vault.files.names("locks"), "ours is there first"
+        moment = gojson.time_from(clock.now())
+        his = {"time": moment, "exclusive": True, "hostname": "elsewhere", "pid": 1}
+        vault.files.save("locks", his)
+        monkeypatch.setattr(vault, "index", index)
+        return index()
+
+    monkeypatch.setattr(vault, "index", index_and_plant)
+    with pytest.raises(VaultLocked), vault.writer() as writer:
+        writer.small_file("/facts.json", b"{}")
+        writer.commit(time=NOON, tags=[], hostname="here")
+    left = {entry.key.split("/")[0] for entry in vault.store.list()}
+    assert left == {"config", "keys", "locks"}
+    assert len(vault.files.names("locks")) == 1  # his
+
+
+def test_an_index_that_others_shorten_is_no_longer_relied_upon(vault: Vault) -> None:
+    keep(vault, {"/a": noise(1000)})
+    vault.index()
+    vault.confirm_index()
+    for name in vault.files.names("index"):
+        vault.files.remove("index", name)
+    with pytest.raises(VaultLocked, match="pruned"):
+        vault.confirm_index()
