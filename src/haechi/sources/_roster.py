@@ -16,7 +16,7 @@ from haechi.sources._base import Comparison
 _EACH = 100  # things that the facts name one by one
 _GROUPS = 200
 _SHOWN = 20
-_ANY = 1 << 20  # what came back is looked at as the facts are, however much it is
+_ANY = 10 * _EACH  # of what came back, which may be more than was saved
 
 
 class Roster:
@@ -24,30 +24,41 @@ class Roster:
 
     def __init__(self, most: int = _EACH):
         self._most = most
-        self._each: dict[str, str] = {}
-        self._groups: dict[str, list[int]] = {}
+        self._each: dict[bytes, str] = {}
+        self._groups: dict[bytes, list[int]] = {}
         self._many = False
+        self._last: bytes | None = None
+        self._broad = False  # more lies directly below the root than is to be remembered
 
     def take(self, path: bytes, state: bytes, size: int = 0) -> None:
-        """One thing, by its path below the root. A second word about the same path counts."""
-        name = _shown(path)
-        known = name in self._each
-        group = self._groups.setdefault(_shown(path.partition(b"/")[0]), [0, 0])
-        group[0] += not known
-        group[1] += size
-        self._each[name] = hashlib.sha256(state).hexdigest()[:12]
+        """One thing, by its path below the root. A second word about the same path, right after, counts."""
+        if not self._broad:
+            self._count(path, size)
+        self._last = path
+        if self._many:
+            return
+        self._each[path] = hashlib.sha256(state).hexdigest()[:12]
         if len(self._each) > self._most:
             self._many = True
             self._each.clear()
-        if self._many:
-            self._each = {name: ""}  # only so that a second word about it is known as such
+
+    def _count(self, path: bytes, size: int) -> None:
+        known = path == self._last or path in self._each
+        group = self._groups.setdefault(path.partition(b"/")[0], [0, 0])
+        group[0] += not known
+        group[1] += size
+        if len(self._groups) > _GROUPS:
+            self._broad = True
+            self._groups.clear()
 
     @property
     def facts(self) -> dict[str, Any]:
         """Nothing where even what lies directly below the root is too much."""
         if not self._many:
-            return {"each": dict(self._each)}
-        return {"below": dict(self._groups)} if len(self._groups) <= _GROUPS else {}
+            return {"each": {_shown(path): state for path, state in self._each.items()}}
+        return (
+            {"below": {_shown(path): group for path, group in self._groups.items()}} if self._groups else {}
+        )
 
 
 def looking(facts: Mapping[str, Any]) -> Roster:
