@@ -100,6 +100,12 @@ zstd; in an archive's tree, or any file by itself: `haechi restore erp --file /m
 beside, and because nothing was counted when it was made, the plan's checks alone are asked. A dump that does not say
 whose it is counts as that of the one database which the plan names; else name it, or it is called as its file is.
 SQL text is a program: restore only what you trust.
+
+## Rehearsed
+
+A drill brings it back in a server of its own that is as new as the service's, in a container of any image
+(`into = "docker:postgres:15-alpine"`), or in a scratch database beside or on another server, and has `pg_amcheck`
+look at every heap and every B-tree. `haechi verify` reads what is stored with pg_restore, and needs no server for it.
 """
 
 from __future__ import annotations

@@ -9,14 +9,17 @@ import pytest
 
 from haechi.plan.load import loads
 from haechi.plan.recovery import Guard
-from haechi.plan.sections import Copying
+from haechi.plan.sections import Copying, Drilling, Verifying
 
 HEAD = '[plan]\nname = "page"\ntimezone = "Asia/Seoul"\n'
+TWO = """[vault.main]\nurl = "/v"\nkey = "k"\n[vault.offsite]\nurl = "s3://v"\nkey = "k"\n"""
 REST = {
+    "verify": TWO,
+    "drill": TWO,
     "copies": "",
     "guard": '[vault.main]\nurl = "/v"\nkey = "k"\n[service.vault]\nsource = "postgresql"\nto = "vault.main"\n',
 }
-NOT_TOLD = {"hours", "lag", "about"}  # read, and carried out by schedules and alarms
+NOT_TOLD = {"about"}
 
 
 def page(name: str) -> str:
@@ -29,8 +32,10 @@ def test_the_plan_has_no_mistakes(name: str) -> None:
     assert loads(HEAD + REST[name] + plan, environment={}).services
 
 
-@pytest.mark.parametrize(("name", "model"), [("copies", Copying), ("guard", Guard)])
-def test_the_table_names_every_key(name: str, model: type[Copying | Guard]) -> None:
+@pytest.mark.parametrize(
+    ("name", "model"), [("copies", Copying), ("guard", Guard), ("verify", Verifying), ("drill", Drilling)]
+)
+def test_the_table_names_every_key(name: str, model: type[Copying | Guard | Verifying | Drilling]) -> None:
     told = {
         key
         for cell in re.findall(r"^\| (`.*?) \|", page(name), re.MULTILINE)
