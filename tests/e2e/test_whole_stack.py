@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -119,6 +118,8 @@ try:
 except ConnectionRefusedError:
     print(pathlib.Path(os.environ["HAECHI_DRILL_TEMPLATES_PATH"], "mail.txt").read_text())
 """
+
+WAITS = LOOK + "\npathlib.Path(__file__).with_name('begun').touch()\nimport time; time.sleep(600)\n"
 
 
 class Erp:
@@ -306,9 +307,19 @@ def test_everything_at_once(erp: Erp) -> None:
     assert found["set"] == "all" and len(found["members"]) == 3 and len(found["trials"]) == 1
 
 
+def test_told_to_stop_it_takes_everything_down(erp: Erp) -> None:
+    (erp.root / "look.py").write_text(WAITS)
+    with erp.start("drill", "erp") as running:
+        _until((erp.root / "begun").exists)
+        running.terminate()
+        assert running.wait(90) == 130
+    (erp.root / "begun").unlink()
+    assert list(erp.scratch.iterdir()) == []
+    assert not _pid_of(erp.root / "application.py") and not _pid_of(erp.root / "look.py")
+
+
 def test_killed_in_the_middle_the_next_one_removes_what_is_left(erp: Erp) -> None:
-    waits = LOOK + "\npathlib.Path(__file__).with_name('begun').touch()\nimport time; time.sleep(600)\n"
-    (erp.root / "look.py").write_text(waits)
+    (erp.root / "look.py").write_text(WAITS)
     with erp.start("drill", "erp") as running:
         _until((erp.root / "begun").exists)
         application = _pid_of(erp.root / "application.py")
@@ -316,8 +327,9 @@ def test_killed_in_the_middle_the_next_one_removes_what_is_left(erp: Erp) -> Non
             path / "server" for path in erp.scratch.glob("haechi-drill-*") if (path / "server").exists()
         ]
         assert application and len(servers) == 1
-        running.send_signal(signal.SIGKILL)
+        running.kill()
         running.wait(30)
+    (erp.root / "begun").unlink()
     _until(lambda: not _pid_of(erp.root / "application.py"))
     assert not _pid_of(erp.root / "look.py")
     (erp.root / "look.py").write_text(LOOK)
