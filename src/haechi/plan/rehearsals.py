@@ -14,19 +14,23 @@ from haechi.plan.positions import Key
 def check(plan: Plan, found: Found) -> None:
     """Each kind knows its own places; of what it says nothing about, the drill itself has to find out."""
     for name, service in plan.services.items():
-        if kinds.source_options(service.source) is None:
-            continue  # told already
-        knows = getattr(plugins.load("haechi.sources", service.source), "check_into", None)
         for number, drilling in enumerate(service.drill):
-            if knows is None or drilling.into is None:
-                continue
-            try:
-                knows(drilling.into)
-            except UsageMistake as problem:
-                key: Key = ("service", name, "drill", number, "into")
-                found.mistake(
-                    "drill-place",
-                    key,
-                    problem.message,
-                    expected=problem.hint or _("a place that this kind knows"),
-                )
+            place(service.source, drilling.into, ("service", name, "drill", number, "into"), found)
+    for name, together in plan.sets.items():
+        for member, into in together.drill.into.items() if together.drill else ():
+            if member in plan.services:
+                place(plan.services[member].source, into, ("set", name, "drill", "into", member), found)
+
+
+def place(source: str, into: str | None, key: Key, found: Found) -> None:
+    """One of them, as this kind of service knows it."""
+    if into is None or kinds.source_options(source) is None:
+        return  # the kind's own mistakes are told already
+    knows = getattr(plugins.load("haechi.sources", source), "check_into", None)
+    try:
+        if knows:
+            knows(into)
+    except UsageMistake as problem:
+        found.mistake(
+            "drill-place", key, problem.message, expected=problem.hint or _("a place that this kind knows")
+        )

@@ -71,3 +71,11 @@ def test_a_mistake_is_told_where_it_stands(said: str, where: str, about: str) ->
 def test_braces_of_its_own_are_left_alone() -> None:
     said = """env = { X = "{}", Y = '{"a": 1}', Z = "{rows.path}" }"""
     assert loads(PLAN + said, environment={}).sets["erp"].drill
+
+
+def test_a_place_that_the_kind_does_not_know_is_told() -> None:
+    said = PLAN.replace('source = "sqlite"\nfiles = "/srv/a.db"', 'source = "postgresql"')
+    with pytest.raises(PlanMistake) as caught:
+        loads(said + 'into = { rows = "cellar" }', environment={})
+    (found,) = caught.value.mistakes
+    assert (found["key"], found["kind"]) == ("set.erp.drill.into.rows", "drill-place")
