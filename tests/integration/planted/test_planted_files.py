@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from haechi.events import SILENT
+from haechi.operations import drill
 from haechi.places.local import LocalPlace
 from haechi.sources import bucket, command, files, gitlab, sqlite
 from tests.integration.planted.planting import drilled, named, whole
@@ -161,6 +163,22 @@ def test_a_database_in_a_file(tmp_path: Path, place: Path, shop: Path) -> None:
 def test_a_truncated_database_in_a_file(tmp_path: Path, place: Path, shop: Path) -> None:
     it = shop_of(tmp_path, shop)
     assert "shop.db" in named(drilled(it, rewrite=lambda _name, data: data[:-4096], into=place))
+
+
+def test_the_file_of_yesterday_under_the_name_of_today(tmp_path: Path, place: Path, shop: Path) -> None:
+    it = shop_of(tmp_path, shop)
+    before = set((tmp_path / "ground" / "nas").glob("*.gz"))
+    it.back_up()
+    (yesterday,) = set((tmp_path / "ground" / "nas").glob("*.gz")) - before
+    kept = yesterday.read_bytes()
+    _sql(shop, "update orders set price = 0")
+    point = it.back_up()
+    for file in (tmp_path / "ground" / "nas").glob("*.gz"):
+        file.chmod(0o600)
+        file.write_bytes(kept)
+    done = drill.drill(it.service, it.desk, SILENT, copies=("archive.nas",), into=str(place))
+    assert done.point.id == point.id
+    assert named(done).startswith("damaged")
 
 
 # -- a bucket --------------------------------------------------------------------------------------------------------
