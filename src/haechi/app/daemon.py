@@ -31,15 +31,16 @@ class View(Protocol):
     def warn(self, text: str) -> None: ...
 
 
-def run(home: Home, view: View, *, name: str | None = None) -> None:
-    """Until Ctrl-C or a termination signal. Raises VaultLocked, DriverMissing, JournalUnavailable."""
+def run(home: Home, view: View, *, name: str | None = None, schedules: bool = True) -> None:
+    """Until Ctrl-C or a termination signal; without schedules it only does what others have started. Raises
+    VaultLocked, DriverMissing, JournalUnavailable."""
     with working(serving.post(home, name), serving.outfit(home), view.warn) as worker:
         watch = serving.Watch(home)
-        scheduler = Scheduler(serving.timetable(home), worker.ledger, _starter(worker))
+        scheduler = Scheduler(serving.timetable(home, schedules), worker.ledger, _starter(worker))
         try:
             with Door(worker, lambda: watch.home.plan.digest).open():
                 _begun(view, worker, scheduler)
-                _live(watch, worker, scheduler, view)
+                _live(watch, worker, scheduler, view, schedules)
         except KeyboardInterrupt:
             readiness.notify("STOPPING=1")
             left = worker.leave()
@@ -60,17 +61,21 @@ def _begun(view: View, worker: Worker, scheduler: Scheduler) -> None:
     readiness.notify("READY=1", "STATUS=" + _("Following the plan."))
     count = len(scheduler.timetable.duties)
     view.note(
-        plural("Ready: {count} thing is done by itself.", "Ready: {count} things are done by itself.", count)
+        plural(
+            "Ready: {count} thing is done by itself.", "Ready: {count} things are done by themselves.", count
+        )
+        if count
+        else _("Ready: doing what others start.")
     )
     if pending := worker.pending():
         view.note(_("Going on with: {runs}").format(runs=", ".join(pending)))
 
 
-def _live(watch: serving.Watch, worker: Worker, scheduler: Scheduler, view: View) -> None:
+def _live(watch: serving.Watch, worker: Worker, scheduler: Scheduler, view: View, schedules: bool) -> None:
     cared = float("-inf")
     while True:
         if watch.look():
-            _take_up(watch, worker, scheduler, view)
+            _take_up(watch, worker, scheduler, view, schedules)
         # Whatever is wrong with a database now, the daemon is there when it is right again.
         try:
             for started in scheduler.tick():
@@ -85,7 +90,7 @@ def _live(watch: serving.Watch, worker: Worker, scheduler: Scheduler, view: View
         clock.sleep(1.0)
 
 
-def _take_up(watch: serving.Watch, worker: Worker, scheduler: Scheduler, view: View) -> None:
+def _take_up(watch: serving.Watch, worker: Worker, scheduler: Scheduler, view: View, schedules: bool) -> None:
     if watch.problem is not None:
         text = _("The plan has been changed and has mistakes; the one from before stays in force.")
         view.warn(f"{text}\n{watch.problem.message}")
@@ -94,7 +99,7 @@ def _take_up(watch: serving.Watch, worker: Worker, scheduler: Scheduler, view: V
         return
     worker.crew.outfit = serving.outfit(watch.home)
     worker.together = watch.home.plan.server.together
-    scheduler.follow(serving.timetable(watch.home))
+    scheduler.follow(serving.timetable(watch.home, schedules))
     view.note(_("The plan has changed and is followed."))
 
 

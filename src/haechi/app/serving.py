@@ -20,10 +20,10 @@ from haechi.i18n import _
 from haechi.plan.load import load
 
 
-def timetable(home: Home) -> Timetable:
+def timetable(home: Home, schedules: bool = True) -> Timetable:
     """The plan's jobs, a backup for each service: one that takes long keeps no other waiting."""
     duties = []
-    for job in jobs.every(home):
+    for job in jobs.every(home) if schedules else ():
         if job.words[0] == "backup":
             duties += [Duty(("backup", name), name, job.schedule, near(home, name)) for name in job.words[1:]]
         else:

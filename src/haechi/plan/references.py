@@ -95,7 +95,10 @@ def _service(plan: Plan, service: Service, key: Key, names: _Names) -> None:
     names.services_at((*key, "after"), service.after)
     if service.worker is not None:
         names.want(
-            (*key, "worker"), service.worker, names.hosts, _("there is no host “{name}” in this plan.")
+            (*key, "worker"),
+            service.worker,
+            [*names.hosts, *(label for host in plan.hosts.values() for label in host.labels)],
+            _("there is no host “{name}” in this plan, and none that bears it as a label."),
         )
     _forms(plan, service, key, names.found)
     _checks(service.checks, (*key, "checks"), names)

@@ -295,7 +295,9 @@ class Service(Named):
     hooks: Hooks = Field(default_factory=Hooks.model_construct, description="What is done before and after.")
     after: Names = Field((), description="Services that come back before this one.")
     tags: Names = Field((), description="Marks on its restore points.")
-    worker: str | None = Field(None, description="The host of this plan whose worker takes it.")
+    worker: str | None = Field(
+        None, description="The host of this plan whose worker takes it, or a label that hosts bear."
+    )
     paused: bool = Field(False, description="No schedule starts anything for it.")
 
     _keep: Mapping[str, Keep] = PrivateAttr(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from haechi import legs
-from haechi.i18n import N_, _
+from haechi.i18n import _
 from haechi.plan.masking import literals
 from haechi.plan.mistakes import Found
 from haechi.plan.model import Plan
@@ -247,13 +247,6 @@ _ROOMS = (
     ("scenario", ("scenario",), "haechi.operations.recover"),
     ("guard", ("guard",), "haechi.operations.guard"),
     ("set", ("set",), "haechi.operations.recovery_set"),
-    ("host", ("host",), "haechi.engine"),
-    (
-        N_("schedules"),
-        ("backup", "verify", "drill", "blackout", "spread", "paused", "worker"),
-        "haechi.engine",
-    ),
-    ("journal_keep", ("journal_keep",), "haechi.engine"),
     ("copy", ("copy",), "haechi.operations.replicate"),
     ("drill", ("drill",), "haechi.operations.drill"),
     ("hooks", ("hooks",), "haechi.operations.hooks"),

@@ -240,11 +240,6 @@ def test_a_change_of_summer_time_breaks_no_promise() -> None:
 @pytest.mark.parametrize(
     ("added", "said"),
     [
-        ('backup = "daily 02:00"\n', "schedules"),
-        ("paused = true\n", "schedules"),
-        ('[server]\nblackout = "09:00-18:00"\n', "schedules"),
-        ('[server]\njournal_keep = "400 days"\n', "journal_keep"),
-        ('[vault.b]\nurl = "/b"\nkey = { env = "X" }\nverify = "sunday 04:00"\n', "schedules"),
         ('[[contact]]\nrole = "DBA"\nname = "Lee"\n', "contact"),
     ],
 )
