@@ -19,7 +19,7 @@ from haechi.stores._base import Store
 from haechi.vault.sealing import OVERHEAD, SealingKey
 
 PACK_SIZE = 16 << 20  # a pack is closed when it has reached this
-MOST_BLOBS = 200_000  # restic refuses headers above 16 MiB
+MOST_BLOBS = 25_000  # very small ones take more memory than room while they wait; restic knows up to 400,000
 _PLAIN = struct.Struct("<BI32s")
 _COMPRESSED = struct.Struct("<BII32s")
 _LENGTH = struct.Struct("<I")
