@@ -50,7 +50,7 @@ def post(home: Home, name: str | None = None) -> Post:
         Database.of(home.state, home.plan.journal_url),
         (host and host.parallel) or home.plan.parallel,
         home.plan.server.together,
-        host.labels if host else (),
+        (name, *host.labels) if host else (),
     )
 
 

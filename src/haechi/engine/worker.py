@@ -25,7 +25,8 @@ from haechi.i18n import _
 
 ANYWHERE = "*"
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
-_POLL = 1.0  # seconds between two looks at the queue
+_POLL = 2.0  # seconds between two looks at the queue
+_SELDOM = 3.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Post:
     database: Database
     parallel: int = 2  # runs at once, here
     together: int | None = None  # runs at once, of all workers
-    labels: tuple[str, ...] = ()  # what it is near to, beside itself
+    near: tuple[str, ...] = ()  # by which names and labels work is meant for it
     lease: float = LEASE  # seconds after which it counts as dead
 
 
@@ -153,9 +154,11 @@ def working(post: Post, outfit: Outfit, tell: Tell) -> Iterator[Worker]:
             "executor_id": post.name,
             "console_log_level": "CRITICAL",
             "log_level": "CRITICAL",
+            # Nothing of ours uses the library's messages: looking for them costs, and it ends only between two looks.
+            "notification_listener_polling_interval_sec": _SELDOM,
         }
         DBOS(config=config)  # type: ignore[arg-type]
-        queues = [_queue(at) for at in dict.fromkeys((ANYWHERE, post.name, *post.labels))]
+        queues = [_queue(at) for at in dict.fromkeys((ANYWHERE, *post.near))]
         DBOS.listen_queues(queues)
         worker.heartbeat.start()
         DBOS.launch()

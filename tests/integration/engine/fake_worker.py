@@ -10,7 +10,7 @@ from haechi.engine.worker import Post, working
 name, url, root, pause, parallel, together, lease = sys.argv[1:]
 state = Path(root) / f"state-{name}"
 post = Post(
-    name, state, Database(url), int(parallel), int(together) or None, labels=("near",), lease=float(lease)
+    name, state, Database(url), int(parallel), int(together) or None, near=(name, "near"), lease=float(lease)
 )
 hand = Outfit((sys.executable, "-ES", str(Path(__file__).with_name("fake_hand.py")), root, pause), "", "")
 with working(post, hand, lambda said: print("told", said, flush=True)) as worker:
