@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Protocol
 
 from haechi import clock
-from haechi.app import serving
+from haechi.app import figures, serving
 from haechi.app.home import Home
 from haechi.engine import readiness
 from haechi.engine.door import Door
@@ -38,7 +39,7 @@ def run(home: Home, view: View, *, name: str | None = None, schedules: bool = Tr
         watch = serving.Watch(home)
         scheduler = Scheduler(serving.timetable(home, schedules), worker.ledger, _starter(worker))
         try:
-            with Door(worker, lambda: watch.home.plan.digest).open():
+            with Door(worker, lambda: watch.home.plan.digest).open(), _figures(watch, view):
                 _begun(view, worker, scheduler)
                 _live(watch, worker, scheduler, view, schedules)
         except KeyboardInterrupt:
@@ -55,6 +56,19 @@ def _starter(worker: Worker) -> Callable[[str, Duty], None]:
             worker.submit(run, duty.subject, "command", list(duty.words), duty.subject, {}, at=duty.at)
 
     return start
+
+
+@contextmanager
+def _figures(watch: serving.Watch, view: View) -> Iterator[None]:
+    """For Prometheus, where the plan wants it. That nobody can listen there keeps no backup from being taken."""
+    with ExitStack() as stack:
+        if (address := watch.home.plan.server.metrics) is not None:
+            try:
+                host, port = stack.enter_context(figures.listening(lambda: watch.home, address))
+                view.note(_("Metrics: http://{address}/metrics").format(address=f"{host}:{port}"))
+            except HaechiError as problem:
+                view.warn(problem.message)
+        yield
 
 
 def _begun(view: View, worker: Worker, scheduler: Scheduler) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LOOKS = parse("hourly :20")  # for what went silent
 _EXTENDS = parse("daily 06:30")  # a lock is renewed when half of it is over
+_FIGURES = parse("every 5 min")  # what Prometheus takes for gone
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-[^}]*)?\}|\benv\s*=\s*[\"'](\w+)[\"']|\bserver:env:(\w+)")
 
 
@@ -52,6 +53,8 @@ def every(home: Home) -> list[Job]:
     ]
     if jobs and plan.notifiers:
         jobs.append(Job(("alarms", "--tell"), _LOOKS))
+    if plan.server.metrics_file:
+        jobs.append(Job(("metrics", "--textfile", plan.server.metrics_file), _FIGURES))
     return jobs
 
 

@@ -70,14 +70,20 @@ class Disk:
 
 
 def look(
-    watched: Sequence[Watched], desk: Desk, reporter: Reporter, disks: Sequence[Disk] = ()
+    watched: Sequence[Watched],
+    desk: Desk,
+    reporter: Reporter,
+    disks: Sequence[Disk] = (),
+    known: Iterable[Standing] | None = None,
 ) -> list[Alarm]:
-    """Every alarm that stands now, in the plan's order."""
+    """Every alarm that stands now, in the plan's order. Who knows already how the services stand gives it."""
     now = clock.now()
     found = [*_away(watched), *_filling(disks), *_jumped(desk)]
-    known = {s.service: s for s in standings([w.service for w in watched], desk, reporter)}
+    if known is None:
+        known = standings([w.service for w in watched], desk, reporter)
+    stands = {s.service: s for s in known}
     for one in watched:
-        found += _service(one, known[one.service.name], desk, reporter, now)
+        found += _service(one, stands[one.service.name], desk, reporter, now)
     return found
 
 

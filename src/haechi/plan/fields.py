@@ -163,6 +163,23 @@ Zone = Annotated[
 ]
 
 
+def _listen(value: Any) -> tuple[str, int]:
+    host, colon, port = value.strip().rpartition(":") if isinstance(value, str) else ("", "", "")
+    if not colon or not port.isascii() or not port.isdigit() or not 0 < int(port) < 1 << 16:
+        raise expected(_("an address and a port to listen on, such as “127.0.0.1:9310”"))
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+Listen = Annotated[
+    tuple[str, int],
+    PlainValidator(_listen),
+    PlainSerializer(
+        lambda value: f"[{value[0]}]:{value[1]}" if ":" in value[0] else f"{value[0]}:{value[1]}"
+    ),
+    WithJsonSchema({"type": "string", "examples": ["127.0.0.1:9310"]}),
+]
+
+
 # -- where copies lie, and how fast they go there -------------------------------------------------------
 
 

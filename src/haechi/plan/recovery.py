@@ -11,6 +11,7 @@ from haechi.plan.fields import (
     Duration,
     Hours,
     KeepRule,
+    Listen,
     Names,
     OneOrMany,
     Promised,
@@ -146,6 +147,14 @@ class Server(Section):
     spread: Duration | None = Field(None, description="Runs due at one moment begin spread over so long.")
     disk_alarm: int = Field(
         80, ge=1, le=100, description="A disk that is fuller than so many percent is an alarm."
+    )
+    metrics: Listen | None = Field(
+        None, description="Where the daemon gives figures to Prometheus: “127.0.0.1:9310”."
+    )
+    metrics_file: str = Field(
+        "",
+        pattern=r"\.prom$|^$",
+        description="A file for node_exporter, written every five minutes: “/var/lib/…/haechi.prom”.",
     )
 
 
