@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from haechi.app import watching
 from haechi.errors import HaechiError, NotThere
 from haechi.events import Reporter
 from haechi.i18n import _
-from haechi.operations import alarms, status, usual_lists
+from haechi.operations import status, usual_lists
 from haechi.operations.checklist import Checklist, Line, State
 from haechi.operations.service import Service
 
@@ -40,10 +41,10 @@ def build(home: Home, name: str) -> Checklist:
 def state(home: Home, reporter: Reporter) -> State:
     """Everything that a machine can look at, looked at once."""
     services = home.services()
-    found = alarms.look(home.watched(), home.desk, reporter, home.disks)
+    standings = status.standings(services, home.desk, reporter)
     return State(
-        status.standings(services, home.desk, reporter),
-        found,
+        standings,
+        watching.look(home, reporter, known=standings),
         {service.name: _is_offsite(home, service) for service in services},
     )
 

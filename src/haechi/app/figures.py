@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi import clock
+from haechi.app import watching
 from haechi.errors import HaechiError, UsageMistake
 from haechi.events import SILENT, Reporter
 from haechi.fileio import explain, write_atomic
 from haechi.i18n import _
-from haechi.operations import alarms, copies, metrics, status
+from haechi.operations import copies, metrics, status
 from haechi.operations.metrics import Metric
 
 if TYPE_CHECKING:
@@ -26,13 +27,12 @@ _READABLE = 0o644  # node_exporter is another user
 
 
 def gather(home: Home, reporter: Reporter) -> list[Metric]:
-    watched = home.watched()
-    services = [one.service for one in watched]
+    services = home.services()
     standings = status.standings(services, home.desk, reporter)
     return metrics.gather(
         standings,
         copies.spreads(services, home.desk, reporter),
-        alarms.look(watched, home.desk, reporter, home.disks, standings),
+        watching.look(home, reporter, known=standings),
         home.teller.waiting(),
         home.desk,
     )

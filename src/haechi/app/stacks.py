@@ -56,11 +56,19 @@ def everything(home: Home) -> Stack:
 
 
 def drilled(home: Home) -> list[Drilling]:
-    """Those that the plan wants drilled, or that have a promise of their own."""
+    """Those that the plan wants drilled or taken by schedule, or that have a promise of their own."""
     return [
-        Drilling(name, entry.promise or Promise(), entry.drill.when if entry.drill else None, home.zone)
+        Drilling(
+            name,
+            entry.promise or Promise(),
+            [entry.drill.when] if entry.drill and entry.drill.when else [],
+            home.zone,
+            entry.of,
+            home.recovery_set(name) if entry.backup else None,
+            entry.backup,
+        )
         for name, entry in home.plan.sets.items()
-        if entry.drill or entry.promise
+        if entry.drill or entry.promise or entry.backup
     ]
 
 

@@ -7,12 +7,32 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from haechi.app import stacks
+from haechi.events import Reporter
 from haechi.i18n import _
-from haechi.operations.alarms import Disk, Expected, Watched
+from haechi.operations import alarms, stack_alarms, stack_status, status
+from haechi.operations.alarms import Alarm, Disk, Expected, Watched
+from haechi.operations.status import Standing
 
 if TYPE_CHECKING:
     from haechi.app.home import Home
     from haechi.plan.sections import Service
+
+
+def look(
+    home: Home,
+    reporter: Reporter,
+    names: Sequence[str] | None = None,
+    known: Sequence[Standing] | None = None,
+) -> list[Alarm]:
+    """Every alarm that stands now; of these services alone, if some are named."""
+    services = home.watched(names)
+    if known is None:
+        known = status.standings([one.service for one in services], home.desk, reporter)
+    found = alarms.look(services, home.desk, reporter, home.disks, known)
+    if not names:
+        found += stack_alarms.look(stack_status.standings(stacks.drilled(home), known, home.desk, reporter))
+    return found
 
 
 def watched(home: Home, names: Sequence[str] | None) -> list[Watched]:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from haechi import clock
@@ -20,11 +20,10 @@ from haechi.i18n import _
 from haechi.model import Outcome, Proof, ProofState, RestorePoint, Run
 from haechi.operations import anomalies, clockwork
 from haechi.operations.desk import Desk
+from haechi.operations.overdue import GRACE, missed, said
 from haechi.operations.service import Service
 from haechi.operations.status import Standing, standings
 from haechi.schedule import Schedule, say_duration
-
-GRACE = timedelta(hours=1)  # what a backup may take, or a busy night may delay it
 
 
 @dataclass(frozen=True)
@@ -152,25 +151,15 @@ def _overdue(one: Watched, standing: Standing, proofs: Sequence[Proof], now: dat
         dues.append(((schedule,), last, told, "verify"))
     for schedules, last, text, verb in dues:
         # What never happened is measured from the first point on: before it there was nothing to drill.
-        due = _missed(schedules, last or newest, now, zone)
+        due = missed(schedules, last or standing.since, now, zone)
         if due is not None:
             yield Alarm(
                 "overdue",
                 name,
-                text.format(time=_said(last, zone), due=_said(due, zone)),
+                text.format(time=said(last, zone), due=said(due, zone)),
                 f"haechi {verb} {name}",
                 due,
             )
-
-
-def _missed(
-    schedules: Iterable[Schedule], last: datetime | None, now: datetime, zone: tzinfo
-) -> datetime | None:
-    """The first time after the last one at which it should have happened, if that is well past."""
-    if last is None:
-        return None
-    due = [fire for s in schedules if (fire := s.next_fire(last, zone)) is not None and fire + GRACE < now]
-    return min(due, default=None)
 
 
 def _promises(standing: Standing) -> Iterator[Alarm]:
@@ -218,7 +207,7 @@ def _behind(one: Watched) -> Iterator[Alarm]:
             continue  # told as being away
         if here and (there is None or here - there > lag):
             text = _("{where} is behind: its newest point is of {there}, the newest is of {here}").format(
-                where=target.name, there=_said(there, service.zone), here=_said(here, service.zone)
+                where=target.name, there=said(there, service.zone), here=said(here, service.zone)
             )
             yield Alarm("copy-behind", service.name, text, f"haechi copy {service.name}")
 
@@ -247,7 +236,7 @@ def _not_copied(one: Watched, now: datetime) -> Iterator[Alarm]:
         if wanted and (there is None or there < wanted):
             zone = one.service.zone
             text = _("not copied to {where} since {time}, although that was due at {due}").format(
-                where=target.name, time=_said(there, zone), due=_said(due, zone)
+                where=target.name, time=said(there, zone), due=said(due, zone)
             )
             yield Alarm("overdue", one.service.name, text, f"haechi copy {one.service.name}", due)
 
@@ -320,7 +309,3 @@ def _newest(points: Sequence[RestorePoint]) -> datetime | None:
 
 def _rounded(length: timedelta) -> timedelta:
     return timedelta(minutes=max(1, round(length.total_seconds() / 60)))
-
-
-def _said(moment: datetime | None, zone: tzinfo) -> str:
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M") if moment else _("the beginning")

@@ -16,6 +16,12 @@ from haechi.operations.recovery_set import RecoverySet
 from haechi.places._base import Place
 
 ALL = "all"
+SCENARIO = "scenario:"  # how the stack of a scenario is called, so that no set has its name
+
+
+def subject_of(name: str) -> str:
+    """A stack as `haechi drill` knows it."""
+    return name if name.startswith(SCENARIO) else f"set:{name}"
 
 
 class Surroundings(Protocol):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
 from haechi import clock
@@ -12,21 +12,28 @@ from haechi.errors import HaechiError
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Promise
-from haechi.operations import reports
+from haechi.operations import recovery_set, reports
 from haechi.operations.desk import Desk
+from haechi.operations.overdue import GRACE, missed
+from haechi.operations.recovery_set import RecoverySet
 from haechi.operations.reports import Seal
+from haechi.operations.stack import subject_of
 from haechi.operations.stack_drill import KIND
+from haechi.operations.status import Standing
 from haechi.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class Drilling:
-    """A stack and when it should be drilled."""
+    """A stack and when it should be drilled; a set, and when it should be taken."""
 
     name: str
     promise: Promise
-    when: Schedule | None
+    when: Sequence[Schedule]
     zone: tzinfo
+    members: Sequence[str] = ()
+    taken: RecoverySet | None = None
+    backup: Schedule | None = None
 
 
 @dataclass(frozen=True)
@@ -35,11 +42,29 @@ class StackStanding:
 
     name: str
     promise: Promise
+    zone: tzinfo
     drilled_at: datetime | None = None
     passed: bool = False
     rto_measured: timedelta | None = None  # until it served, of a drill that passed
     report: str = ""
-    overdue: bool = False
+    drill_due: datetime | None = None  # since when one is overdue
+    taken_at: datetime | None = None  # the newest whole point, where the set is taken by schedule
+    backup_due: datetime | None = None
+    scheduled: bool = True
+
+    @property
+    def subject(self) -> str:
+        """As `haechi drill` knows it."""
+        return subject_of(self.name)
+
+    @property
+    def overdue(self) -> bool:
+        return self.drill_due is not None
+
+    @property
+    def worth_showing(self) -> bool:
+        """A set that is only taken says nothing more here than its services do."""
+        return bool(self.scheduled or self.promise.rto or self.drilled_at or self.backup_due)
 
     @property
     def rto_broken(self) -> bool:
@@ -49,34 +74,61 @@ class StackStanding:
         return self.rto_measured is None or self.rto_measured > self.promise.rto
 
 
-def standings(stacks: Iterable[Drilling], desk: Desk, reporter: Reporter) -> list[StackStanding]:
-    """By their last reports, as far as those are as they were signed."""
-    return [_standing(one, desk, reporter) for one in stacks]
+def standings(
+    stacks: Iterable[Drilling], services: Iterable[Standing], desk: Desk, reporter: Reporter
+) -> list[StackStanding]:
+    """By their last reports, as far as those are as they were signed, and by the points of the sets themselves."""
+    began = {one.service: one.since for one in services if one.since}
+    return [_taken(one, _drilled(one, began, desk, reporter), began, reporter) for one in stacks]
 
 
-def _standing(of: Drilling, desk: Desk, reporter: Reporter) -> StackStanding:
+def _drilled(of: Drilling, began: Mapping[str, datetime], desk: Desk, reporter: Reporter) -> StackStanding:
+    stands = StackStanding(of.name, of.promise, of.zone, scheduled=bool(of.when))
     try:
         found = desk.journal.reports.find(kind=KIND, subject=of.name, limit=1)
         broken = [report for report in found if reports.look(desk, report) is Seal.BROKEN]
     except HaechiError as problem:
         reporter.warn(problem.message)
-        return StackStanding(of.name, of.promise)
+        return stands
     if broken:
         reporter.warn(
             _("{report} was changed after it was signed, and counts for nothing.").format(report=broken[0].id)
         )
     if broken or not found:
-        return StackStanding(of.name, of.promise, overdue=_overdue(of, None))
+        return replace(stands, drill_due=_due(of, of.when, _first(of, began)))
     (last,) = found
     body = json.loads(last.body)
-    took = timedelta(seconds=body["seconds"]) if body["passed"] else None
-    return StackStanding(
-        of.name, of.promise, last.time, body["passed"], took, last.id, overdue=_overdue(of, last.time)
+    return replace(
+        stands,
+        drilled_at=last.time,
+        passed=body["passed"],
+        rto_measured=timedelta(seconds=body["seconds"]) if body["passed"] else None,
+        report=last.id,
+        drill_due=_due(of, of.when, last.time),
     )
 
 
-def _overdue(of: Drilling, last: datetime | None) -> bool:
-    """Whether two have been due since: one may be under way."""
-    due = of.when.previous_fire(clock.now(), of.zone) if of.when else None
-    before = of.when.previous_fire(due - timedelta(seconds=1), of.zone) if of.when and due else None
-    return bool(before and last and last < before)
+def _taken(
+    of: Drilling, stands: StackStanding, began: Mapping[str, datetime], reporter: Reporter
+) -> StackStanding:
+    if of.taken is None or of.backup is None:
+        return stands
+    try:
+        whole = [point.time for point in recovery_set.points(of.taken, reporter) if point.whole]
+    except HaechiError as problem:
+        reporter.warn(problem.message)
+        return stands
+    newest = max(whole, default=None)
+    return replace(stands, taken_at=newest, backup_due=_due(of, [of.backup], newest or _first(of, began)))
+
+
+def _first(of: Drilling, began: Mapping[str, datetime]) -> datetime | None:
+    """When there was first something of all that it needs: before that nothing could be done."""
+    times = [began.get(name) for name in of.members]
+    known = [time for time in times if time is not None]
+    return max(known) if known and len(known) == len(times) else None
+
+
+def _due(of: Drilling, schedules: Sequence[Schedule], last: datetime | None) -> datetime | None:
+    """Since when it is overdue. What may take as long as is promised may be under way."""
+    return missed(schedules, last, clock.now(), of.zone, GRACE + (of.promise.rto or timedelta(0)))

@@ -38,6 +38,7 @@ class Standing:
     proof: CopyState | None = None  # what the newest point's state rests on
     rpo_trend: Mapping[int, Trend] = field(default_factory=dict)  # by days back
     rto_trend: Mapping[int, Trend] = field(default_factory=dict)
+    since: datetime | None = None  # the oldest point of it, or backup, that anybody remembers
 
     @property
     def rpo_broken(self) -> bool:
@@ -127,6 +128,7 @@ def _standing(seen: _Seen, everybody: Sequence[_Seen], now: datetime) -> Standin
         proof=proven_by[newest.id] if newest else None,
         rpo_trend={days: trend.of_gaps(times, now, window) for days, window in windows.items()},
         rto_trend={d: trend.of_restores(seen.restores, size, now, window) for d, window in windows.items()},
+        since=min(times, default=None),
     )
 
 

@@ -100,6 +100,14 @@ def test_a_drill_or_verification_that_stopped(ground: Ground, time: Clock) -> No
     assert raised(ground, expected) == []
 
 
+def test_what_never_happened_is_overdue_however_new_the_newest_point_is(ground: Ground, time: Clock) -> None:
+    expected = Expected(verify=[(parse("daily 02:00"), "")], drill=[parse("sunday 05:00")])
+    for _day in range(9):
+        back_up(ground.service(ground.vault), ground.desk, SILENT)
+        time.forward(days=1)
+    assert events(raised(ground, expected)) == ["overdue", "overdue"]
+
+
 def test_what_failed_last(ground: Ground) -> None:
     service = ground.service(ground.vault)
     back_up(service, ground.desk, SILENT)

@@ -29,7 +29,7 @@ def command(
     ] = False,
 ) -> None:
     from haechi import clock
-    from haechi.app import checklists
+    from haechi.app import checklists, watching
     from haechi.cli.render import standings
     from haechi.errors import AlarmStands, UsageMistake
     from haechi.operations import alarms, checklist, news
@@ -46,7 +46,7 @@ def command(
         view.answer(services, text=lambda: _("Noted: {names}.").format(names=", ".join(services)))
         return
     with view.progress() as reporter:
-        found = alarms.look(home.watched(services), home.desk, reporter, home.disks)
+        found = watching.look(home, reporter, services)
         if not services:
             found += checklist.overdue(checklists.every(home), home.desk, clock.now(), home.zone)
         if tell:

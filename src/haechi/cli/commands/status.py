@@ -47,12 +47,14 @@ def command(
         return
     with view.progress() as reporter:
         standings = status.standings(home.services(services), home.desk, reporter)
-        wholes = stack_status.standings([] if services else stacks.drilled(home), home.desk, reporter)
+        wholes = stack_status.standings(
+            [] if services else stacks.drilled(home), standings, home.desk, reporter
+        )
     if scenarios:
         _scenarios(view, home, standings)
         return
     if nagios:
-        number, line = shown.nagios(standings)
+        number, line = shown.nagios(standings, wholes)
         view.answer({"status": number, "line": line}, text=lambda: line)
         raise Exit(number)
     view.answer(

@@ -16,6 +16,7 @@ from haechi.operations.stack_status import StackStanding
 
 def text(found: Sequence[StackStanding], zone: tzinfo | None) -> list[RenderableType]:
     """Nothing where the plan has no stacks that are drilled."""
+    found = [one for one in found if one.worth_showing]
     if not found:
         return []
     made = table(_("whole stack"), _("RTO promised"), _("measured"), _("last drill"), _("result"), whole=(0,))
@@ -31,10 +32,20 @@ def text(found: Sequence[StackStanding], zone: tzinfo | None) -> list[Renderable
     return [Group("", made)]
 
 
+def trouble(one: StackStanding) -> tuple[list[str], list[str]]:
+    """In few words: what is broken, and what is overdue."""
+    broken = one.rto_broken or (one.drilled_at is not None and not one.passed)
+    bad = [_("the last drill failed") if not one.passed else _("RTO longer than promised")] if broken else []
+    late = [_("the drill is overdue")] if one.overdue else []
+    late += [_("the backup is overdue")] if one.backup_due else []
+    return [f"{one.subject}: {said}" for said in bad], [f"{one.subject}: {said}" for said in late]
+
+
 def _result(one: StackStanding) -> Text:
     if one.drilled_at is None:
-        return Text(_("never drilled"), style="yellow")
-    word = Text(_("passed"), style="green") if one.passed else Text(_("failed"), style="bold red")
+        word = Text(_("never drilled"), style="yellow")
+    else:
+        word = Text(_("passed"), style="green") if one.passed else Text(_("failed"), style="bold red")
     if one.overdue:
         word.append(" " + _("(overdue)"), style="yellow")
     return word
@@ -51,7 +62,10 @@ def as_data(found: Iterable[StackStanding]) -> list[dict[str, object]]:
             "drilled_at": one.drilled_at,
             "passed": one.passed if one.drilled_at else None,
             "overdue": one.overdue,
+            "taken_at": one.taken_at,
+            "backup_overdue": one.backup_due is not None,
             "report": one.report or None,
         }
         for one in found
+        if one.worth_showing
     ]

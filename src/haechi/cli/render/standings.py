@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta, tzinfo
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from haechi.cli.render import amounts, trends
+from haechi.cli.render import amounts, stack_standings, trends
 from haechi.cli.render.points import proof, state
 from haechi.cli.render.terminal import table
 from haechi.i18n import N_, _, plural
 from haechi.model import ProofState
 from haechi.operations.alarms import Alarm
 from haechi.operations.doctor import Finding, Health
+from haechi.operations.stack_status import StackStanding
 from haechi.operations.status import Standing
 
 _HEALTH = {
@@ -101,13 +102,19 @@ def standings_as_data(found: Iterable[Standing]) -> list[dict[str, object]]:
     ]
 
 
-def nagios(found: Iterable[Standing]) -> tuple[int, str]:
+def nagios(found: Iterable[Standing], wholes: Sequence[StackStanding] = ()) -> tuple[int, str]:
     """The status and the line that Nagios, Icinga and their like read."""
     all_of_them = list(found)
     critical = [s for s in all_of_them if s.broken or s.state is ProofState.FAILED]
     warning = [s for s in all_of_them if s not in critical and (s.unproven or s.last_failure)]
-    status, word = (2, "CRITICAL") if critical else (1, "WARNING") if warning else (0, "OK")
-    said = ", ".join(f"{s.service}: {_trouble(s)}" for s in (*critical, *warning))
+    bad = [f"{s.service}: {_trouble(s)}" for s in critical]
+    late = [f"{s.service}: {_trouble(s)}" for s in warning]
+    for one in wholes:
+        broken, overdue = stack_standings.trouble(one)
+        bad += broken
+        late += overdue
+    status, word = (2, "CRITICAL") if bad else (1, "WARNING") if late else (0, "OK")
+    said = ", ".join((*bad, *late))
     figures = " ".join(figure for s in all_of_them for figure in _figures(s))
     return (
         status,
