@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from haechi.plan.sections import Verifying
 
 _LOOKS = parse("hourly :20")  # for what went silent
+_LOOKS_CLOSER = parse("every 10 min")  # where somebody waits to be called next
 _EXTENDS = parse("daily 06:30")  # a lock is renewed when half of it is over
 _FIGURES = parse("every 5 min")  # what Prometheus takes for gone
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-[^}]*)?\}|\benv\s*=\s*[\"'](\w+)[\"']|\bserver:env:(\w+)")
@@ -52,7 +53,13 @@ def every(home: Home) -> list[Job]:
         for copy in one.drill.of or ("",)
     ]
     if jobs and plan.notifiers:
-        jobs.append(Job(("alarms", "--tell"), _LOOKS))
+        passed_on = any(way.escalate for way in plan.notifiers.values())
+        jobs.append(Job(("alarms", "--tell"), _LOOKS_CLOSER if passed_on else _LOOKS))
+    digests: dict[Schedule, list[str]] = {}
+    for name, way in plan.notifiers.items():
+        if way.digest is not None:
+            digests.setdefault(way.digest, []).append(name)
+    jobs += [Job(("notify", "digest", *names), when) for when, names in digests.items()]
     if plan.server.metrics_file:
         jobs.append(Job(("metrics", "--textfile", plan.server.metrics_file), _FIGURES))
     return jobs

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from haechi.credentials import Secret, SecretSource
 from haechi.errors import UsageMistake
 from haechi.i18n import _
-from haechi.notify._base import Message, Notifier
+from haechi.notify._base import Call, Message, Notifier
+from haechi.operations.reminding import Contact, Pace
 from haechi.operations.telling import Channel, Teller
 from haechi.plan.people import Notify
 
@@ -26,11 +27,17 @@ def teller(home: Home) -> Teller:
             frozenset(entry.on),
             frozenset(entry.services),
             entry.hours,
-            entry.repeat,
+            Pace(entry.repeat, entry.escalate),
         )
         for name, entry in home.plan.notifiers.items()
     ]
-    return Teller(channels, home.state, home.plan.title, socket.gethostname(), home.zone)
+    return Teller(channels, home.state, home.plan.title, socket.gethostname(), home.zone, contacts(home))
+
+
+def contacts(home: Home) -> list[Contact]:
+    """Those of the plan who are called, first to last."""
+    order = sorted((one for one in home.plan.contacts if one.call is not None), key=lambda one: one.call or 0)
+    return [Contact(Call(c.name, c.role, c.phone, c.email), frozenset(c.services)) for c in order]
 
 
 class _Late:

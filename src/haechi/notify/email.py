@@ -38,7 +38,7 @@ class Email:
     def send(self, message: Message) -> None:
         try:
             with self._connected() as smtp:
-                smtp.send_message(written(message, self._sender, self._to))
+                smtp.send_message(written(message, self._sender, recipients(message, self._to)))
         except smtplib.SMTPAuthenticationError:
             raise NotTold(
                 _("{host} refused the user or the password.").format(host=self._server.host),
@@ -81,6 +81,11 @@ class Email:
         return smtp
 
 
+def recipients(message: Message, to: Sequence[str]) -> list[str]:
+    """Those of the plan, and whoever's turn it is."""
+    return list(dict.fromkeys([*to, *(call.email for call in message.calls if call.email)]))
+
+
 def written(message: Message, sender: str, to: Sequence[str]) -> EmailMessage:
     mail = EmailMessage()
     mail["Subject"] = f"[{message.system}] {message.title}".replace("\n", " ")
@@ -89,6 +94,10 @@ def written(message: Message, sender: str, to: Sequence[str]) -> EmailMessage:
     mail["Auto-Submitted"] = "auto-generated"  # no out-of-office replies
     mail.set_content(message.as_text() + "\n")
     mail.add_alternative(_page(message), subtype="html")
+    if message.picture:
+        mail.add_attachment(
+            message.picture.encode(), maintype="image", subtype="svg+xml", filename="promises.svg"
+        )
     return mail
 
 
@@ -101,11 +110,12 @@ def _page(message: Message) -> str:
         + "</td></tr>"
         for line in message.lines
     )
+    turn = f"<p><b>{escape(message.turn)}</b></p>" if message.calls else ""
     foot = f"{message.system} · {message.host} · {message.time:%Y-%m-%d %H:%M %Z}"
     return (
         f'<html lang="{language()}"><body style="font:15px/1.5 sans-serif;color:#1d2530">'
         f'<h2 style="color:{_COLORS[message.mood]};font-size:18px">{escape(message.title)}</h2>'
-        f'<table style="border-collapse:collapse;vertical-align:top">{rows}</table>'
+        f'<table style="border-collapse:collapse;vertical-align:top">{rows}</table>{turn}'
         f'<p style="color:#5b6675;font-size:13px">{escape(foot)}</p></body></html>'
     )
 

@@ -34,6 +34,9 @@ def payload(message: Message) -> dict[str, object]:
                 else f"\n→ {_escaped(line.mend)}"
             )
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text[:_LONGEST]}})
+    if message.calls:
+        text = f"*{_escaped(message.turn)}*"
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text[:_LONGEST]}})
     rest = len(message.lines) - _BLOCKS
     foot = f"{_escaped(message.system)} · {_escaped(message.host)} · {message.time:%Y-%m-%d %H:%M %Z}"
     if rest > 0:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from haechi.events import Reporter
 from haechi.fileio import held_lock, private_directory, write_atomic
 from haechi.i18n import _, plural
 from haechi.notify._base import Line, Message, Mood, Notifier
+from haechi.operations import reminding
+from haechi.operations.reminding import Contact, Pace
 from haechi.schedule import Window
 
 _GIVES_UP = timedelta(days=7)
@@ -35,7 +37,7 @@ class Channel:
     on: Collection[str]
     services: Collection[str] = ()
     hours: Window | None = None
-    repeat: timedelta | None = None
+    pace: Pace = field(default_factory=Pace)
 
     def wants(self, line: Line) -> bool:
         return line.event in self.on and (not self.services or line.subject in self.services)
@@ -50,6 +52,7 @@ class Teller:
     system: str
     host: str
     zone: tzinfo
+    contacts: Sequence[Contact] = ()  # who is called, first to last
 
     def tell(self, lines: Sequence[Line], reporter: Reporter) -> None:
         """One message by each way that wants any of these. Never raises."""
@@ -58,13 +61,25 @@ class Teller:
             if wanted:
                 self._give(channel, self._message(wanted), reporter)
 
-    def tell_alarms(self, lines: Sequence[Line], reporter: Reporter) -> None:
-        """The same for what stands until it is mended: told once, and again only after the way's `repeat`."""
+    def tell_alarms(self, lines: Sequence[Line], reporter: Reporter, *, whole: bool = True) -> None:
+        """The same for what stands until it is mended: told once, and again at the way's pace until somebody has
+        taken note. `whole`: these are all that stand."""
         for channel in self.channels:
             wanted = [line for line in lines if channel.wants(line)]
-            due = self._due(channel, wanted)
+            due = reminding.due(self.state, channel.name, wanted, channel.pace, whole=whole)
             if due:
-                self._give(channel, self._message(due), reporter)
+                calls = reminding.called(due, self.contacts) if channel.pace.escalate else ()
+                self._give(channel, replace(self._message([one.line for one in due]), calls=calls), reporter)
+        if whole:
+            reminding.forget(self.state, lines)
+
+    def summarize(
+        self, name: str, lines: Sequence[Line], heading: str, picture: str, reporter: Reporter
+    ) -> bool:
+        """A summary by this way, whatever it wants else; whether it has been delivered, or waits."""
+        (channel,) = [channel for channel in self.channels if channel.name == name]
+        message = Message(heading, lines, self.system, self.host, self._now(), picture=picture)
+        return self._give(channel, message, reporter)
 
     def test(self, names: Collection[str] = ()) -> Mapping[str, HaechiError | None]:
         """A message by each of these ways, or all; what became of it."""
@@ -109,10 +124,10 @@ class Teller:
             path = private_directory(self.state) / _DELIVERED
             write_atomic(path, json.dumps({**told, channel.name: clock.now().isoformat()}).encode())
 
-    def _give(self, channel: Channel, message: Message, reporter: Reporter) -> None:
+    def _give(self, channel: Channel, message: Message, reporter: Reporter) -> bool:
         if channel.hours is not None and not channel.hours.covers(clock.now(), self.zone):
             self._keep(channel, message)
-            return
+            return False
         try:
             channel.notifier.send(message)
         except HaechiError as problem:
@@ -120,9 +135,10 @@ class Teller:
                 _("{name} could not be told: {reason}").format(name=channel.name, reason=problem.message)
             )
             self._keep(channel, message)
-        else:
-            self._delivered(channel)
-            self.send_waiting(reporter)
+            return False
+        self._delivered(channel)
+        self.send_waiting(reporter)
+        return True
 
     def _try_again(self, path: Path, reporter: Reporter) -> bool:
         kept = json.loads(path.read_text())
@@ -150,25 +166,11 @@ class Teller:
     def _outbox(self) -> Path:
         return private_directory(self.state / "outbox")
 
-    def _due(self, channel: Channel, lines: Iterable[Line]) -> list[Line]:
-        """Those that were not told yet, or so long ago that they are told again. What is mended is forgotten."""
-        path = private_directory(self.state) / f"told-{channel.name}.json"
-        told: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        now = clock.now()
-        due, standing = [], {}
-        for line in lines:
-            key = f"{line.event} {line.subject}"
-            last = datetime.fromisoformat(told[key]) if key in told else None
-            if last is None or (channel.repeat is not None and last + channel.repeat <= now):
-                due.append(line)
-                last = now
-            standing[key] = last.isoformat()
-        if standing != told:
-            write_atomic(path, json.dumps(standing).encode())
-        return due
-
     def _message(self, lines: Sequence[Line]) -> Message:
-        return Message(title(lines), lines, self.system, self.host, clock.now().astimezone(self.zone))
+        return Message(title(lines), lines, self.system, self.host, self._now())
+
+    def _now(self) -> datetime:
+        return clock.now().astimezone(self.zone)
 
 
 def title(lines: Sequence[Line]) -> str:

@@ -57,7 +57,11 @@ class Notify(Named):
         None, description="Only within these hours; what comes outside waits for them."
     )
     repeat: Duration | None = Field(
-        None, description="Told again after this time until somebody has taken note."
+        None,
+        description="Told again after this time, then after twice that and so on, until somebody has taken note.",
+    )
+    escalate: Duration | None = Field(
+        None, description="Each time it stands so long and nobody has taken note, one more contact is called."
     )
     digest: When | None = Field(None, description="One summary at these times, with the table of promises.")
     language: Literal["en", "ko"] | None = Field(None, description="Else the plan's language.")

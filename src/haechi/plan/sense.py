@@ -234,6 +234,13 @@ def _notifiers(plan: Plan, found: Found) -> None:
             )
         if notify.via == "email" and not notify.to:
             found.mistake("missing", ("notify", name, "to"), _("it is not said who gets the e-mail."))
+        if notify.escalate and not any(contact.call for contact in plan.contacts):
+            found.mistake(
+                "missing",
+                ("notify", name, "escalate"),
+                _("there is nobody to call: no [[contact]] says `call`."),
+                expected='[[contact]] name = "…" call = 1',
+            )
     if plan.services and not plan.notifiers:
         found.advise(
             "nobody-told", (), _("Nobody is told when something goes wrong: there is no [notify.NAME].")
@@ -260,6 +267,8 @@ def _not_yet(plan: Plan, found: Found) -> None:
     tables: list[Key] = [("service", name) for name in plan.services]
     tables += [("defaults",), ("server",), *((*name.split(".", 1),) for name in plan.kept)]
     said = set(plan.document.data).union(*map(found.lines_of, tables))
+    if any(way.escalate for way in plan.notifiers.values()):
+        said -= {"contact"}  # they are called; only the printed plan does not list them yet
     missing = [_(label) for label, words, room in _ROOMS if said & set(words) and find_spec(room) is None]
     if missing:
         found.advise(

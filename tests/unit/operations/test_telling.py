@@ -15,6 +15,7 @@ from haechi.events import SILENT, Reporter
 from haechi.notify._base import Line, Message, Mood
 from haechi.operations import news, telling
 from haechi.operations.backup import back_up
+from haechi.operations.reminding import Pace
 from haechi.operations.telling import Channel, Teller
 from haechi.operations.together import together
 from haechi.schedule import Window
@@ -102,7 +103,7 @@ def test_outside_the_hours_it_waits(make: Make, monkeypatch: pytest.MonkeyPatch)
 def test_an_alarm_is_told_once_until_it_is_mended(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     way = Way()
     late = Line("overdue", "erp", "no backup since 02:00")
-    teller = make(way, repeat=timedelta(hours=6))
+    teller = make(way, pace=Pace(timedelta(hours=6)))
     teller.tell_alarms([late], SILENT)
     teller.tell_alarms([late], SILENT)
     assert len(way.sent) == 1

@@ -24,15 +24,23 @@ def command(
     accept: Annotated[
         bool, Option("--accept", help=N_("The unusual last backup of these services is right so."))
     ] = False,
+    ack: Annotated[
+        bool,
+        Option(
+            "--ack",
+            help=N_("Somebody sees to what stands: it is neither told again nor passed on until mended."),
+        ),
+    ] = False,
     tell: Annotated[
         bool, Option("--tell", help=N_("Tell them by the plan's ways, each once until it is mended."))
     ] = False,
 ) -> None:
     from haechi import clock
     from haechi.app import checklists, watching
+    from haechi.attributes import this_user
     from haechi.cli.render import standings
     from haechi.errors import AlarmStands, UsageMistake
-    from haechi.operations import alarms, checklist, news
+    from haechi.operations import alarms, checklist, news, reminding
 
     view, home = at_home()
     if accept:
@@ -49,8 +57,14 @@ def command(
         found = watching.look(home, reporter, services)
         if not services:
             found += checklist.overdue(checklists.every(home), home.desk, clock.now(), home.zone)
+        if ack:
+            reminding.acknowledge(home.state, news.of_alarms(found), this_user())
         if tell:
-            home.teller.tell_alarms(news.of_alarms(found), reporter)
+            home.teller.tell_alarms(news.of_alarms(found), reporter, whole=not services)
+    if ack:
+        taken = plural("{count} alarm is taken note of.", "{count} alarms are taken note of.", len(found))
+        view.answer(found, text=taken)
+        return
     view.answer(found, text=lambda: standings.alarms(found))
     if found:
         raise AlarmStands(

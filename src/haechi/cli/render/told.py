@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
+from haechi.app.digests import Digest
 from haechi.cli.render.terminal import table
 from haechi.errors import HaechiError
 from haechi.i18n import _
+from haechi.notify._base import Mood
+
+_MOODS = {Mood.GOOD: "", Mood.WARNING: "yellow", Mood.BAD: "bold red"}
 
 
 def tests(found: Mapping[str, HaechiError | None]) -> RenderableType:
@@ -30,3 +34,19 @@ def tests_as_data(found: Mapping[str, HaechiError | None]) -> list[dict[str, obj
         {"name": name, "sent": problem is None, "error": problem.as_dict() if problem else None}
         for name, problem in found.items()
     ]
+
+
+def digests(made: Sequence[Digest], sent: Mapping[str, bool]) -> RenderableType:
+    """Each summary as it was sent, or as it would be."""
+    shown: list[RenderableType] = []
+    for one in made:
+        table_of = table(_("service"), _("how it stands"))
+        for line in one.lines:
+            table_of.add_row(line.subject, Text(line.text, style=_MOODS[line.mood]))
+        shown += [Text(f"{one.way}: {one.heading}", style="bold"), table_of]
+        if one.way in sent:
+            word = (
+                _("sent: look whether it arrived") if sent[one.way] else _("not sent; it waits in the outbox")
+            )
+            shown.append(Text(word))
+    return Group(*shown)
