@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from operator import attrgetter
 
 from haechi.errors import Damaged, NotThere
 from haechi.events import SILENT, Reporter, Step
@@ -19,7 +18,6 @@ from haechi.model import Share
 from haechi.vault import trees
 from haechi.vault.blobs import unseal
 from haechi.vault.packing import Blob, Kind, pack_key
-from haechi.vault.references import Tally
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
 
@@ -27,26 +25,46 @@ _READERS = 3
 _GAP = 256 << 10  # reading over so much that is not wanted is cheaper than asking twice
 
 
-_BLOB = struct.Struct("<32sIII")
+_BLOB = struct.Struct(">III32s")  # so that their bytes sort as they lie
 
 
 @dataclass(slots=True)
 class _Wanted:
-    """What is wanted of one pack, in few bytes: a snapshot may have millions of blobs."""
+    """What is wanted of one pack, in few bytes: a snapshot may have millions of blobs, and name one of them, such as
+    that of a hole, a million times. So they are not looked up among those that were named before, but sifted when
+    there have come as many again."""
 
-    length: int = 0
     end: int = 0
     packed: bytearray = field(default_factory=bytearray)
+    sift_at: int = 4096 * _BLOB.size
 
     def add(self, blob: Blob) -> None:
-        self.length += blob.length
         self.end = max(self.end, blob.offset + blob.length)
-        self.packed += _BLOB.pack(blob.id, blob.offset, blob.length, blob.plain)
+        self.packed += _BLOB.pack(blob.offset, blob.length, blob.plain, blob.id)
+        if len(self.packed) >= self.sift_at:
+            self.sift()
 
-    def blobs(self) -> list[Blob]:
-        """As they lie."""
-        found = [Blob(name, Kind.DATA, *where) for name, *where in _BLOB.iter_unpack(self.packed)]
-        return sorted(found, key=attrgetter("offset"))
+    def sift(self) -> None:
+        """Each once, as they lie."""
+        self.packed = bytearray().join(sorted({bytes(one) for one in _each(self.packed)}))
+        self.sift_at = 2 * max(len(self.packed), 4096 * _BLOB.size)
+
+    def blobs(self) -> Iterator[Blob]:
+        for offset, length, plain, name in _BLOB.iter_unpack(self.packed):
+            yield Blob(name, Kind.DATA, offset, length, plain)
+
+    @property
+    def count(self) -> int:
+        return len(self.packed) // _BLOB.size
+
+    @property
+    def length(self) -> int:
+        return sum(length for _offset, length, _plain, _name in _BLOB.iter_unpack(self.packed))
+
+
+def _each(packed: bytearray) -> Iterator[memoryview]:
+    view = memoryview(packed)
+    return (view[at : at + _BLOB.size] for at in range(0, len(packed), _BLOB.size))
 
 
 @dataclass(frozen=True)
@@ -69,17 +87,18 @@ def look(
 ) -> Soundness:
     """Raises Damaged unless the snapshot can be brought back, as far as was looked. With a share, so many of its
     packs are read and the others only looked at."""
-    files, seen = 0, Tally()
+    files = 0
     packs: dict[bytes, _Wanted] = defaultdict(_Wanted)
     for path, content in trees.files(vault.blobs.tree, snapshot.tree):  # each on the way is authenticated
         files += 1
         for blob in content:
-            if seen.add(Kind.DATA, blob):
-                try:
-                    place = vault.blobs.place(Kind.DATA, blob)
-                except Damaged as problem:
-                    raise Damaged(f"{path}: {problem.message}", hint=problem.hint) from None
-                packs[place.pack].add(place.blob)
+            try:
+                place = vault.blobs.place(Kind.DATA, blob)
+            except Damaged as problem:
+                raise Damaged(f"{path}: {problem.message}", hint=problem.hint) from None
+            packs[place.pack].add(place.blob)
+    for wanted in packs.values():
+        wanted.sift()
     chosen = set(share.of(sorted(packs))) if share else packs.keys()
     total = sum(wanted.length for wanted in packs.values())
     read = sum(packs[pack].length for pack in chosen)
@@ -94,7 +113,8 @@ def look(
 
         for _done in pool.map(look_at, packs):
             pass
-    return Soundness(files, len(seen), len(packs), read if read_data else 0)
+    blobs = sum(wanted.count for wanted in packs.values())
+    return Soundness(files, blobs, len(packs), read if read_data else 0)
 
 
 def as_facts(found: Soundness) -> Mapping[str, int]:
