@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from haechi import clock
+from haechi.app import watching
 from haechi.documents import promises
 from haechi.documents.promises import Bar
 from haechi.events import Reporter
 from haechi.notify._base import Line
-from haechi.operations import alarms, digest, status
+from haechi.operations import digest, status
 from haechi.operations.status import Standing
 
 if TYPE_CHECKING:
@@ -34,10 +35,9 @@ class Digest:
 def build(home: Home, way: str, reporter: Reporter) -> Digest:
     """About the services of this way, or all, since its last summary was due."""
     entry = home.plan.notifiers[way]
-    watched = home.watched([name for name in home.plan.services if name in entry.services] or None)
-    standings = status.standings([one.service for one in watched], home.desk, reporter)
-    disks = () if entry.services else home.disks
-    found = alarms.look(watched, home.desk, reporter, disks, standings)
+    names = [name for name in home.plan.services if name in entry.services] or None
+    standings = status.standings(home.services(names), home.desk, reporter)
+    found = watching.look(home, reporter, names, standings)
     since = clock.now() - ((entry.digest.longest_gap() if entry.digest else None) or _DAY)
     lines = digest.lines(standings, found, home.desk, since)
     bars = [bar for one in standings for bar in _bars(one)]

@@ -18,8 +18,8 @@ Haechi = Callable[..., Ended]
 # Looks, adds, or can be taken back as easily as it was done. All others have a dry run.
 TAKES_NOTHING_AWAY = {
     "alarms", "beside list", "checklist", "completion install", "completion show", "demo", "doctor", "drill", "hold",
-    "init", "journal list", "journal rebuild", "journal show", "key add", "key list", "key recovery", "list", "locks", "metrics",
-    "notify send", "notify test", "plan check", "plan schema", "plan show", "report list", "report show",
+    "init", "journal list", "journal rebuild", "journal show", "key add", "key list", "key recovery", "list", "locks",
+    "metrics", "notify send", "notify test", "plan check", "plan schema", "plan show", "report list", "report show",
     "schedule due", "schedule export", "schedule list", "set audit",
     "set list", "set thaw", "status", "vault check", "vault copy", "vault files", "vault init", "vault snapshots",
     "vault tamper-test", "vault try", "verify", "version",
