@@ -83,7 +83,7 @@ def schedule(
                 subject,
                 Health.BAD,
                 _("{verb} took up to {took}, and has {limit} until it must be done").format(**words),
-                _("Run it less often, give it longer hours, or make it smaller: haechi journal runs"),
+                _("Run it less often, give it longer hours, or make it smaller: haechi journal list"),
             )
         elif took > limit * 0.7:
             yield Finding(

@@ -24,7 +24,7 @@ TAKES_NOTHING_AWAY = {
     "set list", "set thaw", "status", "vault check", "vault copy", "vault files", "vault init", "vault snapshots",
     "vault tamper-test", "vault try", "verify", "version",
 }  # fmt: skip
-# Run for as long as they are let, and do only what the plan says: `haechi schedule list` tells beforehand what that is.
+# Run for as long as they may, and do only what the plan says: `haechi schedule list` tells beforehand what that is.
 STAND = {"serve", "worker"}
 
 
