@@ -41,16 +41,16 @@ def scenarios(home: Home) -> list[Scenario]:
 def _stages(home: Home, entry: recovery.Scenario) -> Iterator[Stage]:
     if not entry.steps:
         for together in entry.order:
-            yield Stage(_services(home, together))
+            yield Stage(services_of(home, together))
         return
     for step in entry.steps:
         if step.restore:
-            yield Stage(_services(home, step.restore))
+            yield Stage(services_of(home, step.restore))
         elif step.takes is not None or step.do:
             yield Stage(title=step.title or _said(step), takes=step.takes)
 
 
-def _services(home: Home, names: tuple[str, ...]) -> tuple[str, ...]:
+def services_of(home: Home, names: tuple[str, ...]) -> tuple[str, ...]:
     """A set is its services."""
     sets = home.plan.sets
     return tuple(one for name in names for one in (sets[name].of if name in sets else (name,)))

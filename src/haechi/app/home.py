@@ -143,9 +143,11 @@ class Home:
         return sets.build(self, name, taking=taking)
 
     def stack(self, name: str | None = None) -> Stack:
-        """A set by its name, as its drill brings it up; without a name, everything."""
-        from haechi.app import stacks
+        """A set by its name, as its drill brings it up, or “scenario:NAME”; without a name, everything."""
+        from haechi.app import scenario_drills, stacks
 
+        if name is not None and name.startswith("scenario:"):
+            return scenario_drills.build(self, name.removeprefix("scenario:"))
         return stacks.everything(self) if name is None else stacks.build(self, name)
 
     def guarded(self, name: str, *, back: bool = False) -> Guarded:

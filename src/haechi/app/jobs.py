@@ -52,6 +52,12 @@ def every(home: Home) -> list[Job]:
         if one.drill and one.drill.when
         for copy in one.drill.of or ("",)
     ]
+    jobs += [
+        Job(("drill", f"scenario:{name}", *_of(*((copy,) if copy else ()))), drilling.when)
+        for name, entry in plan.scenarios.items()
+        for drilling in entry.drill
+        for copy in drilling.of or ("",)
+    ]
     if jobs and plan.notifiers:
         passed_on = any(way.escalate for way in plan.notifiers.values())
         jobs.append(Job(("alarms", "--tell"), _LOOKS_CLOSER if passed_on else _LOOKS))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from haechi.app import jobs
+from haechi.app import jobs, scenario_drills
 from haechi.app.home import Home
 from haechi.engine.database import Database
 from haechi.engine.hand import Outfit
@@ -34,9 +35,14 @@ def timetable(home: Home, schedules: bool = True) -> Timetable:
 
 
 def near(home: Home, subject: str) -> str:
-    """The host or label whose workers take it; a set goes with its first service that says one."""
+    """The host or label whose workers take it; a set or scenario goes with its first service that says one."""
     plan = home.plan
-    members = plan.sets[subject.removeprefix("set:")].of if subject.startswith("set:") else (subject,)
+    members: Sequence[str] = (subject,)
+    if subject.startswith("set:"):
+        members = plan.sets[subject.removeprefix("set:")].of
+    elif subject.startswith("scenario:"):
+        order = scenario_drills.levels(home, plan.scenarios[subject.removeprefix("scenario:")])
+        members = [name for beside in order for name in beside]
     said = (plan.services[name].worker for name in members if name in plan.services)
     return next((worker for worker in said if worker), ANYWHERE)
 

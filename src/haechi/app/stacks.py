@@ -11,7 +11,7 @@ from haechi.i18n import _
 from haechi.model import Promise
 from haechi.operations.checks import Check
 from haechi.operations.recovery_set import RecoverySet
-from haechi.operations.stack import ALL, Application, Stack, Surroundings, Trial
+from haechi.operations.stack import ALL, SCENARIO, Application, Stack, Surroundings, Trial
 from haechi.operations.stack_status import Drilling
 from haechi.plan import recovery, steps
 
@@ -29,7 +29,7 @@ def build(home: Home, name: str) -> Stack:
         (of,),
         after=_after(home, [entry]),
         into=drill.into,
-        trials=_trials(of, drill),
+        trials=trials(of, drill),
         promise=entry.promise or Promise(),
     )
 
@@ -51,7 +51,7 @@ def everything(home: Home) -> Stack:
         tuple(sets.values()),
         after=_after(home, entries),
         into={service: place for _of, drill in drills for service, place in drill.into.items()},
-        trials=tuple(trial for of, drill in drills for trial in _trials(of, drill)),
+        trials=tuple(trial for of, drill in drills for trial in trials(of, drill)),
     )
 
 
@@ -69,16 +69,24 @@ def drilled(home: Home) -> list[Drilling]:
         )
         for name, entry in home.plan.sets.items()
         if entry.drill or entry.promise or entry.backup
-    ]
+    ] + [_rehearsed(home, entry) for entry in home.plan.scenarios.values() if entry.drill]
+
+
+def _rehearsed(home: Home, entry: recovery.Scenario) -> Drilling:
+    from haechi.app.scenario_drills import levels
+
+    members = [name for beside in levels(home, entry) for name in beside]
+    schedules = [one.when for one in entry.drill]
+    return Drilling(SCENARIO + entry.name, entry.promise or Promise(), schedules, home.zone, members)
 
 
 def names(home: Home, asked: Sequence[str]) -> list[str]:
-    """Those of these names that mean sets: `set:erp`, or `erp` where no service is called so."""
+    """Those of these names that mean stacks: `set:erp`, or `erp` where no service is called so; `scenario:fire`."""
     plan = home.plan
     return [
         name.removeprefix("set:")
         for name in asked
-        if name.startswith("set:") or (name in plan.sets and name not in plan.services)
+        if name.startswith(("set:", SCENARIO)) or (name in plan.sets and name not in plan.services)
     ]
 
 
@@ -93,10 +101,10 @@ def _after(home: Home, entries: Sequence[recovery.Set]) -> dict[str, frozenset[s
     return after
 
 
-def _trials(of: RecoverySet, drill: recovery.Rehearsal) -> tuple[Trial, ...]:
+def trials(of: RecoverySet, drill: recovery.Rehearsal) -> tuple[Trial, ...]:
     if not (drill.app or drill.checks):
         return ()
-    checks = [_check(of, one) for one in drill.checks]
+    checks = [check(of, one) for one in drill.checks]
     return (Trial(of.name, _application(drill.app), drill.env, checks),)
 
 
@@ -107,7 +115,7 @@ def _application(said: recovery.Application | None) -> Application | None:
     return Application(said.run, said.directory, said.port, said.ready, **patience)
 
 
-def _check(of: RecoverySet, said: steps.Check) -> Callable[[Surroundings], Check]:
+def check(of: RecoverySet, said: steps.Check) -> Callable[[Surroundings], Check]:
     """Made when the throwaways stand: only then is known where they are."""
 
     def build(there: Surroundings) -> Check:

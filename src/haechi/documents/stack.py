@@ -25,6 +25,9 @@ def inner(body: Mapping[str, Any], zone: tzinfo | None) -> str:
         parts.append(f"<h2>{escape(_('References between them'))}</h2>{_audit(body['audit'])}")
     for tried in body["trials"]:
         parts.append(f"<h2>{escape(_('The application and the checks'))}</h2>{_trial(tried)}")
+    if left := body.get("not_done"):
+        lines = "".join(f"<li>{escape(one['what'])}: {escape(one['why'])}</li>" for one in left)
+        parts.append(f"<h2>{escape(_('Not done in a drill'))}</h2><ul>{lines}</ul>")
     if body["error"]:
         parts.append(f"<h2>{escape(_('Why'))}</h2><p>{escape(body['error']['message'])}</p>")
     gone = _("Everything was taken down again, and that was looked at.")

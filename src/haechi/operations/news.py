@@ -14,6 +14,7 @@ from haechi.operations.alarms import Alarm
 from haechi.operations.backup import BackedUp
 from haechi.operations.desk import Desk
 from haechi.operations.drill import Drilled
+from haechi.operations.stack import subject_of
 from haechi.operations.stack_drilled import StackDrilled, why
 from haechi.operations.together import Outcomes
 from haechi.operations.verify import Verified
@@ -66,7 +67,7 @@ def of_stacks(done: Iterable[StackDrilled]) -> list[Line]:
             lines.append(Line("drill", one.name, text, mood=Mood.GOOD))
         else:
             text = _("the whole stack did not come back right: {why}").format(why="; ".join(why(one)))
-            lines.append(Line("drill-failed", one.name, text, f"haechi drill set:{one.name}"))
+            lines.append(Line("drill-failed", one.name, text, f"haechi drill {subject_of(one.name)}"))
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from haechi.errors import HaechiError, UsageMistake
@@ -60,6 +61,14 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Something of a scenario that its drill does not do, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Stack:
     """Built by `app`. `of` holds the members and their references; `sets` those whose points are taken as one."""
 
@@ -69,6 +78,8 @@ class Stack:
     into: Mapping[str, str] = field(default_factory=dict)
     trials: tuple[Trial, ...] = ()
     promise: Promise = field(default_factory=Promise)
+    left_out: tuple[LeftOut, ...] = ()
+    expected: Sequence[timedelta] = ()  # how long it is thought to take: from, to
 
     @property
     def name(self) -> str:

@@ -69,7 +69,7 @@ def drill(
     _demand(stack)
     with desk.alone_with(f"drill.{stack.name}"), desk.run(KIND, stack.name, reporter) as entry:
         watch = _Watch()
-        done = StackDrilled(stack.name, stack.promise)
+        done = StackDrilled(stack.name, stack.promise, left_out=stack.left_out, expected=stack.expected)
         with _throwaway.directory(None, passable=True) as place:
             with watch.stage("points", stack.name, _("Looking for restore points"), entry.reporter):
                 done.members = _choose(stack, entry.reporter, which, copy)

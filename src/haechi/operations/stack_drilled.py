@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from haechi.errors import HaechiError
 from haechi.i18n import _
@@ -12,6 +13,7 @@ from haechi.model import Promise, Report, RestorePoint
 from haechi.operations.critical_path import Stage, critical
 from haechi.operations.service import Service
 from haechi.operations.set_audit import Finding
+from haechi.operations.stack import LeftOut
 from haechi.operations.trials import Tried
 from haechi.sources._base import Comparison, Rehearsed
 
@@ -55,6 +57,8 @@ class StackDrilled:
     left: tuple[str, ...] = ()
     problem: HaechiError | None = None  # the audit could not be made
     report: Report | None = None
+    left_out: Sequence[LeftOut] = ()
+    expected: Sequence[timedelta] = ()
 
     @property
     def passed(self) -> bool:
@@ -86,6 +90,8 @@ def told(done: StackDrilled) -> dict[str, object]:
         "seconds": round(done.seconds, 3),
         "whole_seconds": round(done.whole, 3),
         "rto_promised": rto.total_seconds() if rto else None,
+        "expected": [time.total_seconds() for time in done.expected],
+        "not_done": [{"what": one.what, "why": one.why} for one in done.left_out],
         "members": [_member(one) for one in done.members.values()],
         "audit": [
             {

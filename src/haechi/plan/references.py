@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from haechi.errors import HaechiError
 from haechi.i18n import _
-from haechi.plan import kinds, set_drills
+from haechi.plan import kinds, scenario_drills, set_drills
 from haechi.plan.mistakes import Found
 from haechi.plan.model import Plan
 from haechi.plan.positions import Key
@@ -215,6 +215,7 @@ def _recovery(plan: Plan, names: _Names) -> None:
             if step.check:
                 _checks([step.check], (*key, "steps", number, "check"), names)
         _checks(scenario.checks, (*key, "checks"), names)
+        scenario_drills.check(plan, scenario, names.found)
     for name, guard in plan.guards.items():
         names.services_at(("guard", name, "services"), guard.services, sets=True)
         _checks(guard.checks, ("guard", name, "checks"), names)

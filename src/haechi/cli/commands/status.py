@@ -13,6 +13,7 @@ from haechi.i18n import N_, _
 if TYPE_CHECKING:
     from haechi.app import Home
     from haechi.cli.screen import Screen
+    from haechi.operations.stack_status import StackStanding
     from haechi.operations.status import Standing
 
 GROUP = "look"
@@ -51,7 +52,7 @@ def command(
             [] if services else stacks.drilled(home), standings, home.desk, reporter
         )
     if scenarios:
-        _scenarios(view, home, standings)
+        _scenarios(view, home, standings, wholes)
         return
     if nagios:
         number, line = shown.nagios(standings, wholes)
@@ -75,13 +76,14 @@ def command(
         )
 
 
-def _scenarios(view: Screen, home: Home, standings: list[Standing]) -> None:
+def _scenarios(view: Screen, home: Home, standings: list[Standing], wholes: list[StackStanding]) -> None:
     from haechi.app import expecting
     from haechi.cli.render import expectations as shown
     from haechi.operations import expectations
 
     found = expectations.expectations(expecting.scenarios(home), standings)
-    view.answer(shown.as_data(found), text=lambda: shown.text(found))
+    drilled = {one.name.removeprefix("scenario:"): one for one in wholes if one.name.startswith("scenario:")}
+    view.answer(shown.as_data(found, drilled), text=lambda: shown.text(found, drilled))
 
 
 def _copies(view: Screen, home: Home, services: list[str] | None) -> None:

@@ -71,6 +71,9 @@ def _asked(body: Mapping[str, Any]) -> list[RenderableType]:
         )
         if detail := (tried["error"] or {}).get("detail"):
             said.append(Text(detail, style="dim"))
+    if left := body.get("not_done"):
+        said.append(Text(_("Not done in a drill:"), style="dim"))
+        said += [Text(f"  {one['what']}: {one['why']}", style="dim") for one in left]
     return said
 
 
@@ -88,7 +91,9 @@ def verdict(body: Mapping[str, Any], name: str) -> RenderableType:
     line = _("{set}: all of it came back and fits together, in {took}.").format(set=name, took=took)
     if promised:
         line += " " + _("(RTO promised: {promised})").format(promised=amounts.duration(promised))
-    return Text(line, style="green")
+    if expected := body.get("expected"):
+        line += " " + _("(expected: {times})").format(times=" – ".join(map(amounts.duration, expected)))
+    return Text(line, style="bold yellow" if expected and seconds > max(expected) else "green")
 
 
 def as_data(done: Sequence[StackDrilled]) -> list[dict[str, object]]:
