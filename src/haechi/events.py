@@ -7,10 +7,10 @@ JSON and the journal are four listeners. A step is something a person waits for;
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from haechi import clock
 
@@ -56,6 +56,22 @@ Event = StepStarted | StepAdvanced | StepEnded | Said
 class Listener(Protocol):
     def hear(self, event: Event) -> None:
         """Called from any thread, often; must be quick and must not raise."""
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A listener that wants to know in which run things happen, and how it ends."""
+
+    def within_run(self, run: str, operation: str, service: str) -> RunListener:
+        """The listener for this run, which has just begun."""
+
+
+@runtime_checkable
+class RunListener(Listener, Protocol):
+    """Hears one run."""
+
+    def run_ended(self, outcome: str, error: Mapping[str, Any], figures: Mapping[str, int]) -> None:
+        """It is over. Must not raise."""
 
 
 @dataclass

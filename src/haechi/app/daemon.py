@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from haechi import clock
-from haechi.app import figures, serving
+from haechi.app import figures, logs, serving
 from haechi.app.home import Home
 from haechi.engine import readiness
 from haechi.engine.door import Door
@@ -35,6 +35,7 @@ class View(Protocol):
 def run(home: Home, view: View, *, name: str | None = None, schedules: bool = True) -> None:
     """Until Ctrl-C or a termination signal; without schedules it only does what others have started. Raises
     VaultLocked, DriverMissing, JournalUnavailable."""
+    view = logs.beside(view, home)
     with working(serving.post(home, name), serving.outfit(home), view.warn) as worker:
         watch = serving.Watch(home)
         scheduler = Scheduler(serving.timetable(home, schedules), worker.ledger, _starter(worker))

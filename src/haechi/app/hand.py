@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 
 from haechi import clock, i18n, process
+from haechi.app import logs
 from haechi.app.home import Home
 from haechi.engine import wire
 from haechi.engine.hand import PATIENCE, stopped
@@ -62,8 +63,10 @@ def main() -> int:
     try:
         plan = json.loads(asked.get())
         home = _home(plan)
+        log = logs.of(home)
+        heard = Reporter(voice, log) if log else Reporter(voice)
         while line := asked.get():
-            voice.say(_do(home, json.loads(line), Reporter(voice)))
+            voice.say(_do(home, json.loads(line), heard))
     except KeyboardInterrupt:
         return 128 + signal.SIGTERM
     return 0

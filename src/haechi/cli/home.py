@@ -17,4 +17,8 @@ def at_home() -> tuple[Screen, Home]:
     view = screen()
     home = app.open_home(view.plan)
     view.follow_plan(home.plan.language, home.plan.timezone)
+    if home.plan.server.log is not None:
+        from haechi.app import logs
+
+        view.log = logs.of(home, for_programs=view.json)
     return view, home

@@ -23,6 +23,8 @@ from haechi.i18n import _
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from haechi.app.logs import Log
+
 
 class Screen:
     """The way to the person before this run of the program."""
@@ -37,6 +39,7 @@ class Screen:
         self.plan: Path | None = None  # as given by --plan or HAECHI_PLAN
         self.language_chosen = False
         self.zone: tzinfo | None = None  # None: the host's
+        self.log: Log | None = None  # where the plan wants it
         self._answered = False
 
     @classmethod
@@ -131,6 +134,8 @@ class Screen:
 
     def fail(self, problem: HaechiError) -> None:
         """Show this error; the program is about to end with its status."""
+        if self.log is not None:
+            self.log.failed(problem)
         if self.json:
             from haechi.cli.render.jsontext import as_json, as_line
 
@@ -167,7 +172,7 @@ class Screen:
         from haechi.cli.render import progress
 
         with progress.listener(self) as shown:
-            yield Reporter(shown, *others)
+            yield Reporter(shown, *([self.log] if self.log else []), *others)
 
     # -- questions --------------------------------------------------------------------------------
 

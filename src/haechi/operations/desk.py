@@ -14,7 +14,7 @@ from typing import Any
 
 from haechi import process
 from haechi.errors import HaechiError, Interrupted, VaultLocked
-from haechi.events import Listener, Reporter
+from haechi.events import Follower, Listener, Reporter, RunListener
 from haechi.fileio import held_lock, private_directory
 from haechi.i18n import _
 from haechi.journal.book import Journal, RunRecorder
@@ -105,12 +105,22 @@ class Entry:
     def begin(self, operation: str, service: str, host: str) -> None:
         def write() -> None:
             self.run = self._journal.begin_run(operation, service, host)
-            recorder: Listener = RunRecorder(self._journal, self.run)
-            self.reporter = Reporter(*self._plain.listeners, recorder, parent=self._plain.parent)
 
         self.keep(write)
+        heard = self._plain.listeners
+        told: list[Listener] = [
+            one.within_run(self.run, operation, service) if isinstance(one, Follower) else one
+            for one in heard
+        ]
+        if self.run:
+            told.append(RunRecorder(self._journal, self.run))
+        self.reporter = Reporter(*told, parent=self._plain.parent)
 
     def end(self, outcome: Outcome, error: dict[str, Any] | None = None) -> None:
+        figures = {"bytes_read": self.bytes_read, "bytes_stored": self.bytes_stored}
+        for one in self.reporter.listeners:
+            if isinstance(one, RunListener):
+                one.run_ended(outcome, error or {}, figures)
         if self.run:
             self.keep(
                 lambda: self._journal.end_run(

@@ -225,6 +225,24 @@ Bandwidth = Annotated[
 ]
 
 
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
+
+
+def _size(value: Any) -> int:
+    found = re.fullmatch(r"(\d+) ?([kmg]?)b?", value.strip().lower()) if isinstance(value, str) else None
+    if found is None or not int(found[1]):
+        raise expected(_("a size such as “10 MB”"))
+    return int(found[1]) * _UNITS[found[2]]
+
+
+Size = Annotated[
+    int,
+    PlainValidator(_size),
+    PlainSerializer(lambda size: f"{size} B"),
+    WithJsonSchema({"type": "string", "examples": ["10 MB"]}),
+]
+
+
 def _percent(value: Any) -> int:
     text = value.strip().removesuffix("%").strip() if isinstance(value, str) else str(value)
     if isinstance(value, bool) or not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:

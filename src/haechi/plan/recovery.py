@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from haechi.credentials import SecretSource
 from haechi.i18n import _
@@ -17,6 +17,7 @@ from haechi.plan.fields import (
     Promised,
     Section,
     Short,
+    Size,
     When,
     expected,
 )
@@ -127,6 +128,24 @@ class Guard(Named):
     deadline: Duration | None = Field(None, description="How long it may take.")
 
 
+class Log(Short):
+    """Where what happens is written for people and for programs that gather logs."""
+
+    to: str = Field(min_length=1, description="A file, “journald”, or “stdout”.")
+    format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON.")
+    size: Size = Field(
+        "10 MB", validate_default=True, description="A file is turned over when it is so large."
+    )
+    files: int = Field(5, ge=0, le=100, description="How many older files stay.")
+
+    @field_validator("to")
+    @classmethod
+    def _beside_the_plan(cls, to: str, info: ValidationInfo) -> str:
+        """A relative file is relative to the plan, wherever haechi happens to be started."""
+        base = (info.context or {}).get("base")
+        return to if to in ("journald", "stdout") or not base else str(base / to)
+
+
 class Server(Section):
     """[server]: how the work is done on the hosts that do it."""
 
@@ -148,6 +167,7 @@ class Server(Section):
     disk_alarm: int = Field(
         80, ge=1, le=100, description="A disk that is fuller than so many percent is an alarm."
     )
+    log: Log | None = Field(None, description="Where what happens is written, a line each.")
     metrics: Listen | None = Field(
         None, description="Where the daemon gives figures to Prometheus: “127.0.0.1:9310”."
     )
