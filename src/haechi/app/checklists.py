@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from haechi.app import watching
+from haechi.app import stacks, watching
 from haechi.errors import HaechiError, NotThere
 from haechi.events import Reporter
 from haechi.i18n import _
-from haechi.operations import status, usual_lists
+from haechi.operations import stack_status, status, updates, usual_lists
 from haechi.operations.checklist import Checklist, Line, State
 from haechi.operations.service import Service
 
@@ -34,7 +34,7 @@ def build(home: Home, name: str) -> Checklist:
             hint=_("It has: {names}").format(names=", ".join(_names(home))),
         )
     entry = home.plan.checklists[name]
-    lines = tuple(Line(one.item, one.auto, one.show) for one in entry.items)
+    lines = tuple(Line(one.item, one.auto, one.show, one.scenario) for one in entry.items)
     return Checklist(name, lines, entry.title, entry.who, entry.when)
 
 
@@ -42,10 +42,14 @@ def state(home: Home, reporter: Reporter) -> State:
     """Everything that a machine can look at, looked at once."""
     services = home.services()
     standings = status.standings(services, home.desk, reporter)
+    delivered = home.teller.delivered()
     return State(
         standings,
         watching.look(home, reporter, known=standings),
         {service.name: _is_offsite(home, service) for service in services},
+        stack_status.standings(stacks.drilled(home), standings, home.desk, reporter),
+        {name: delivered.get(name) for name in home.plan.notifiers},
+        updates.pending,
     )
 
 

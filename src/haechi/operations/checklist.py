@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
@@ -18,6 +18,8 @@ from haechi.model import Outcome, ProofState, Report
 from haechi.operations import reports
 from haechi.operations.alarms import Alarm
 from haechi.operations.desk import Desk
+from haechi.operations.stack import SCENARIO
+from haechi.operations.stack_status import StackStanding
 from haechi.operations.status import Standing
 from haechi.schedule import Schedule
 
@@ -39,6 +41,7 @@ class Line:
     item: str
     auto: str | None = None
     show: tuple[str, ...] = ()
+    scenario: str | None = None  # the one that it rehearses; else any whole stack
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,17 @@ class State:
     standings: Sequence[Standing]
     alarms: Sequence[Alarm]
     offsite: Mapping[str, bool]  # by service: whether its newest point lies off-site, too
+    wholes: Sequence[StackStanding] = ()
+    delivered: Mapping[str, datetime | None] = field(default_factory=dict)  # by way: when something last was
+    updates: Callable[[], Sequence[str] | None] = lambda: None  # security updates that wait
 
-    def look(self, auto: str) -> tuple[Result, str] | None:
-        """What it sees; None where a machine sees nothing."""
-        look = _LOOKS.get(auto)
+    def look(self, line: Line, since: datetime | None) -> tuple[Result, str] | None:
+        """What it sees; None where a machine sees nothing. `since`: when the list was last gone through."""
+        if line.auto == "scenario":
+            return _scenario(self, line.scenario)
+        if line.auto == "alerts":
+            return _alerts(self, since)
+        look = _LOOKS.get(line.auto or "")
         return look(self) if look else None
 
 
@@ -98,7 +108,9 @@ Ask = Callable[[Line], Answer | None]
 def go_through(checklist: Checklist, state: State, by: str, ask: Ask, desk: Desk, reporter: Reporter) -> Gone:
     """Line by line. `ask` answers for a person, or None when nobody can."""
     with desk.run("checklist", checklist.name, reporter) as entry:
-        answers = [_answer(line, state, ask) for line in checklist.lines]
+        earlier = desk.journal.reports.find(kind="checklist", subject=checklist.name, limit=1)
+        since = earlier[0].time if earlier else None
+        answers = [_answer(line, state, since, ask) for line in checklist.lines]
         gone = Gone(checklist, by, answers)
         body = {
             "name": checklist.name,
@@ -143,8 +155,8 @@ def overdue(lists: Sequence[Checklist], desk: Desk, now: datetime, zone: tzinfo)
     return found
 
 
-def _answer(line: Line, state: State, ask: Ask) -> Answer:
-    seen = state.look(line.auto) if line.auto else None
+def _answer(line: Line, state: State, since: datetime | None, ask: Ask) -> Answer:
+    seen = state.look(line, since)
     if seen is not None:
         return Answer(line.item, seen[0], MACHINE, seen[1])
     return ask(line) or Answer(line.item, Result.OPEN, "")
@@ -178,6 +190,48 @@ def _promises(state: State) -> tuple[Result, str]:
     return _unless(state, {"promise-broken"}, lambda s: s.broken, _("broken"))
 
 
+def _scenario(state: State, name: str | None) -> tuple[Result, str] | None:
+    """Whether it came back whole within the time between two of its drills."""
+    wanted = None if name is None else SCENARIO + name
+    chosen = [one for one in state.wholes if one.scheduled and wanted in (None, one.name)]
+    if not chosen:
+        return None
+    said = [f"{one.subject}: {why}" for one in chosen if (why := _not_rehearsed(one))]
+    return (Result.FAILED, "; ".join(said)) if said else (Result.DONE, "")
+
+
+def _not_rehearsed(one: StackStanding) -> str:
+    if one.drilled_at is None:
+        return _("never drilled")
+    if not one.passed:
+        return _("the last drill failed")
+    return _("the drill is overdue") if one.overdue else ""
+
+
+def _alerts(state: State, since: datetime | None) -> tuple[Result, str] | None:
+    """Whether something was delivered by each way since the list was last gone through."""
+    if not state.delivered:
+        return None
+    silent = [
+        name for name, last in state.delivered.items() if last is None or (since is not None and last < since)
+    ]
+    if silent:
+        text = _("nothing was delivered by {names}; try it with: haechi notify test")
+        return Result.FAILED, text.format(names=", ".join(silent))
+    return Result.DONE, ""
+
+
+def _updates(state: State) -> tuple[Result, str] | None:
+    waiting = state.updates()
+    if waiting is None:
+        return None
+    return (
+        (Result.FAILED, _("not installed: {names}").format(names=", ".join(waiting)))
+        if waiting
+        else (Result.DONE, "")
+    )
+
+
 def _unless(
     state: State,
     events: set[str],
@@ -190,11 +244,12 @@ def _unless(
     return (Result.FAILED, "; ".join(said)) if said else (Result.DONE, "")
 
 
-_LOOKS: Mapping[str, Callable[[State], tuple[Result, str]]] = {
+_LOOKS: Mapping[str, Callable[[State], tuple[Result, str] | None]] = {
     "backups": _backups,
     "disk": _disk,
     "verified": _verified,
     "drilled": _drilled,
     "offsite": _offsite,
     "promises": _promises,
+    "updates": _updates,
 }

@@ -43,7 +43,7 @@ _LISTS: Mapping[str, tuple[str, _Lines]] = {
     "quarterly": (
         N_("Each quarter"),
         (
-            (N_("People who did not write the plan have carried it out"), "scenario", ()),
+            (N_("People who did not write the plan have carried it out"), None, ()),
             (N_("The recovery keys open the vaults, from where they are kept"), None, ()),
             (N_("Who has left can no longer reach the vaults"), None, ("haechi key list",)),
             (N_("RPO and RTO are still what is needed"), "promises", ("haechi status --scenarios",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 
 from haechi.events import SILENT
 from haechi.model import Promise, ProofState
-from haechi.operations import checklist, reports, usual_lists
+from haechi.operations import checklist, reports, updates, usual_lists
 from haechi.operations.alarms import Alarm
 from haechi.operations.checklist import Answer, Checklist, Gone, Line, Result, State
 from haechi.operations.reports import Seal
+from haechi.operations.stack_status import StackStanding
 from haechi.operations.status import Standing
 from haechi.schedule import parse
 from tests.unit.operations.ground import SEOUL, Ground, lay
@@ -31,8 +33,6 @@ def ground(tmp_path: Path) -> Ground:
 
 
 def state(**changes: object) -> State:
-    from dataclasses import replace
-
     point = lay  # any object stands for a point: only its presence is looked at
     standing = replace(GOOD, newest=point, **changes)  # type: ignore[arg-type]
     return State([standing], [], {"erp": True})
@@ -85,6 +85,57 @@ def test_people_are_asked_and_named(ground: Ground) -> None:
     body = json.loads(gone.report.body)
     assert body["by"] == "kim"
     assert body["items"][0] == {"item": "call", "result": "done", "by": "kim", "note": "전화함"}
+
+
+def whole(**changes: object) -> StackStanding:
+    return replace(StackStanding("scenario:fire", Promise(), SEOUL, NOW, passed=True), **changes)  # type: ignore[arg-type]
+
+
+NOW = datetime(2026, 3, 1, tzinfo=SEOUL)
+FIRE = Line("rehearsed", "scenario", scenario="fire")
+EMPTY = State([], [], {})
+
+
+@pytest.mark.parametrize(
+    ("line", "seen", "result"),
+    [
+        (FIRE, replace(EMPTY, wholes=[whole()]), Result.DONE),
+        (FIRE, replace(EMPTY, wholes=[whole(passed=False)]), Result.FAILED),
+        (FIRE, replace(EMPTY, wholes=[whole(drilled_at=None)]), Result.FAILED),
+        (FIRE, replace(EMPTY, wholes=[whole(drill_due=NOW)]), Result.FAILED),
+        (FIRE, replace(EMPTY, wholes=[whole(name="erp")]), Result.OPEN),
+        (FIRE, replace(EMPTY, wholes=[whole(scheduled=False)]), Result.OPEN),
+        (replace(FIRE, scenario=None), replace(EMPTY, wholes=[whole(), whole(name="erp")]), Result.DONE),
+        (Line("a", "alerts"), EMPTY, Result.OPEN),
+        (Line("a", "alerts"), replace(EMPTY, delivered={"slack": NOW, "mail": None}), Result.FAILED),
+        (Line("a", "alerts"), replace(EMPTY, delivered={"slack": NOW}), Result.DONE),
+        (Line("u", "updates"), replace(EMPTY, updates=lambda: None), Result.OPEN),
+        (Line("u", "updates"), replace(EMPTY, updates=lambda: []), Result.DONE),
+        (Line("u", "updates"), replace(EMPTY, updates=lambda: ["openssl"]), Result.FAILED),
+    ],
+)
+def test_what_a_machine_sees_or_leaves_to_a_person(
+    ground: Ground, line: Line, seen: State, result: Result
+) -> None:
+    (answer,) = go(ground, [line], seen).answers
+    assert answer.result is result, answer
+
+
+def test_alerts_must_have_arrived_since_the_last_list(ground: Ground) -> None:
+    seen = replace(EMPTY, delivered={"slack": NOW})
+    go(ground, [Line("a", "alerts")], seen)
+    assert go(ground, [Line("a", "alerts")], seen).broken, "that was before the list of a moment ago"
+
+
+def test_security_updates_are_read_from_what_package_managers_say() -> None:
+    apt = (
+        "Inst bash [5.2-1] (5.2-2 Debian:12.15/oldstable [amd64])\n"
+        "Inst zlib1g [1-1] (1-2 Debian:12.15/oldstable, Debian-Security:12/oldstable-security [amd64]) []\n"
+        "Inst libc6 [1] (2 Ubuntu:22.04/jammy-security [amd64])\nConf zlib1g (1-2 Debian-Security:12)\n"
+    )
+    assert updates.of_apt(apt) == ["zlib1g", "libc6"]
+    dnf = "FEDORA-1 Important/Sec. openssl-3.1-1.x86_64\nFEDORA-2 bugfix vim-9.0\n"
+    assert updates.of_dnf(dnf) == ["openssl-3.1-1.x86_64"]
 
 
 def test_due_until_it_was_gone_through(ground: Ground) -> None:
