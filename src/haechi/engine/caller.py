@@ -50,8 +50,9 @@ def back_up(
         except OSError:
             return None
         with daemon.makefile("rb") as lines:
-            daemon.sendall(wire.line(asked))
             try:
+                with suppress(ConnectionError):  # ended just now: what it says no more is told below
+                    daemon.sendall(wire.line(asked))
                 answer = _hear(lines, reporter)
             except KeyboardInterrupt:
                 _hang_up(daemon, lines, reporter)
@@ -65,7 +66,7 @@ def back_up(
 
 
 def _hear(lines: BinaryIO, reporter: Reporter) -> Mapping[str, Any]:
-    while line := lines.readline():
+    while line := _line(lines):
         said: Mapping[str, Any] = json.loads(line)
         if "event" in said:
             if (event := wire.event(said)) is not None:
@@ -76,6 +77,15 @@ def _hear(lines: BinaryIO, reporter: Reporter) -> Mapping[str, Any]:
         _("The daemon has ended before the work was done."),
         hint=_("What it was doing goes on when it starts again: haechi serve"),
     )
+
+
+def _line(lines: BinaryIO) -> bytes:
+    """Nothing at the end, and where a daemon that was killed broke off."""
+    try:
+        line = lines.readline()
+    except ConnectionError:
+        return b""
+    return line if line.endswith(b"\n") else b""
 
 
 def _hang_up(daemon: socket.socket, lines: BinaryIO, reporter: Reporter) -> None:
