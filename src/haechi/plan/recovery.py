@@ -177,6 +177,12 @@ class Server(Section):
         description="A file for node_exporter, written every five minutes: “/var/lib/…/haechi.prom”.",
     )
 
+    @field_validator("metrics_file")
+    @classmethod
+    def _beside_the_plan(cls, path: str, info: ValidationInfo) -> str:
+        base = (info.context or {}).get("base")
+        return str(base / path) if base and path else path
+
 
 class Host(Named):
     """[host.NAME]: a machine whose worker takes services."""

@@ -137,7 +137,7 @@ def test_it_is_a_job_of_the_plan(root: Path) -> None:
     from haechi.app import jobs
 
     (job,) = [job for job in jobs.every(open_home(root / "haechi.toml")) if job.words[0] == "metrics"]
-    assert job.words == ("metrics", "--textfile", "figures/haechi.prom")
+    assert job.words == ("metrics", "--textfile", str(root / "figures/haechi.prom")), "beside the plan"
 
 
 @pytest.fixture(scope="module")
