@@ -60,7 +60,10 @@ def every(home: Home) -> list[Job]:
     ]
     if jobs and plan.notifiers:
         passed_on = any(way.escalate for way in plan.notifiers.values())
-        jobs.append(Job(("alarms", "--tell"), _LOOKS_CLOSER if passed_on else _LOOKS))
+        looks = _LOOKS_CLOSER if passed_on else _LOOKS
+        for way in plan.notifiers.values():
+            looks = looks | way.heartbeat if way.heartbeat else looks
+        jobs.append(Job(("alarms", "--tell"), looks))
     digests: dict[Schedule, list[str]] = {}
     for name, way in plan.notifiers.items():
         if way.digest is not None:

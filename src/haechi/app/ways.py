@@ -28,6 +28,7 @@ def teller(home: Home) -> Teller:
             frozenset(entry.services),
             entry.hours,
             Pace(entry.repeat, entry.escalate),
+            beats=entry.heartbeat is not None,
         )
         for name, entry in home.plan.notifiers.items()
     ]

@@ -38,6 +38,7 @@ class Channel:
     services: Collection[str] = ()
     hours: Window | None = None
     pace: Pace = field(default_factory=Pace)
+    beats: bool = False  # it hears each time that the alarms were looked at, and what stands
 
     def wants(self, line: Line) -> bool:
         return line.event in self.on and (not self.services or line.subject in self.services)
@@ -66,12 +67,27 @@ class Teller:
         taken note. `whole`: these are all that stand."""
         for channel in self.channels:
             wanted = [line for line in lines if channel.wants(line)]
+            if channel.beats and whole:
+                self._beat(channel, wanted, reporter)
+                continue
             due = reminding.due(self.state, channel.name, wanted, channel.pace, whole=whole)
             if due:
                 calls = reminding.called(due, self.contacts) if channel.pace.escalate else ()
                 self._give(channel, replace(self._message([one.line for one in due]), calls=calls), reporter)
         if whole:
             reminding.forget(self.state, lines)
+
+    def _beat(self, channel: Channel, lines: Sequence[Line], reporter: Reporter) -> None:
+        """Never kept for later: an old heartbeat would say that somebody looks now."""
+        well = Line("heartbeat", self.system, _("looked at; no alarm stands"), mood=Mood.GOOD)
+        try:
+            channel.notifier.send(self._message(lines or [well]))
+        except HaechiError as problem:
+            reporter.warn(
+                _("{name} could not be told: {reason}").format(name=channel.name, reason=problem.message)
+            )
+        else:
+            self._delivered(channel)
 
     def summarize(
         self, name: str, lines: Sequence[Line], heading: str, picture: str, reporter: Reporter

@@ -1,5 +1,6 @@
-"""Which security updates this host waits for, as its own package manager knows: asked without the network, and without
-root. Nothing is said where it cannot know.
+"""Which security updates this host waits for, as its own package manager knows; nothing where it cannot know.
+
+It is asked without the network, and needs no root.
 """
 
 from __future__ import annotations

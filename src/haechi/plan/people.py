@@ -64,6 +64,10 @@ class Notify(Named):
         None, description="Each time it stands so long and nobody has taken note, one more contact is called."
     )
     digest: When | None = Field(None, description="One summary at these times, with the table of promises.")
+    heartbeat: When | None = Field(
+        None,
+        description="For pings: sent at these times, when the alarms were looked at; silence is an alarm.",
+    )
     language: Literal["en", "ko"] | None = Field(None, description="Else the plan's language.")
 
     @model_validator(mode="before")

@@ -232,6 +232,13 @@ def _notifiers(plan: Plan, found: Found) -> None:
                 _("this is missing for “{via}”.").format(via=notify.via),
                 expected='mail = { server = "…" }' if wanted == "mail" else 'url = { env = "…" }',
             )
+        if notify.heartbeat and notify.via != "ping":
+            found.mistake(
+                "wrong-value",
+                ("notify", name, "heartbeat"),
+                _("people do not miss what they do not get; a heartbeat is for a program that does."),
+                expected='via = "ping"',
+            )
         if notify.via == "email" and not notify.to:
             found.mistake("missing", ("notify", name, "to"), _("it is not said who gets the e-mail."))
         if notify.escalate and not any(contact.call for contact in plan.contacts):

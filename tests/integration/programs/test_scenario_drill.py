@@ -154,3 +154,11 @@ def test_what_cannot_be_drilled_is_said(
     plan.write_text(plan.read_text() + '[scenario.nothing]\nsteps = [{ do = "wait" }]\n')
     assert run(["drill", name]) != 0
     assert about in capsys.readouterr().err
+
+
+def test_alarms_are_looked_for_as_often_as_the_heart_beats(root: Path) -> None:
+    plan = root / "haechi.toml"
+    way = '[notify.watchdog]\nvia = "ping"\nurl = { env = "HEARTBEAT_URL" }\nheartbeat = "every 15 min"\n'
+    plan.write_text(plan.read_text() + way)
+    (when,) = [str(job.schedule) for job in jobs.every(open_home(plan)) if job.words == ("alarms", "--tell")]
+    assert "every 15 min" in when

@@ -115,6 +115,24 @@ def test_an_alarm_is_told_once_until_it_is_mended(make: Make, monkeypatch: pytes
     assert len(way.sent) == 3, "it was mended in between"
 
 
+def test_a_heartbeat_goes_each_time_somebody_looked_and_never_late(make: Make) -> None:
+    way, heard = Way(), Heard()
+    teller = make(way, beats=True)
+    teller.tell_alarms([], SILENT)
+    assert [message.mood for message in way.sent] == [Mood.GOOD]
+    for _look in range(2):
+        teller.tell_alarms([BAD, Line("disk", "nas", "full")], SILENT)
+    assert [message.mood for message in way.sent[1:]] == [Mood.BAD, Mood.BAD], "red while it stands"
+    assert way.sent[2].lines == [BAD], "and only what is in `on`"
+    teller.tell_alarms([], SILENT, whole=False)
+    assert len(way.sent) == 3, "some services were looked at, and not all"
+    way.away = True
+    teller.tell_alarms([], Reporter(heard))
+    assert "line is down" in heard.lines[0]
+    assert teller.waiting() == 0
+    assert "slack" in teller.delivered()
+
+
 def test_tests_say_what_became_of_them(make: Make) -> None:
     way = Way()
     assert make(way).test() == {"slack": None}

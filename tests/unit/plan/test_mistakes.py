@@ -129,6 +129,12 @@ def test_a_good_plan_has_none() -> None:
         ),
         ('[checklist.dialy]\nitems = ["x"]', "unknown-key", "checklist.dialy", "daily"),
         ('[notify.a]\nvia = "slack"', "missing", "notify.a.url", ""),
+        (
+            '[notify.a]\nvia = "slack"\nurl = { env = "X" }\nheartbeat = "hourly"',
+            "wrong-value",
+            "notify.a.heartbeat",
+            "",
+        ),
         ('[notify.a]\nvia = "slack"\nurl = "x"\non = "failur"', "wrong-value", "notify.a.on", "failure"),
         ('[sevrice.x]\nsource = "postgresql"', "unknown-key", "sevrice", "service"),
         ('[[contact]]\nrole = "x"', "missing", "contact[0].name", ""),
