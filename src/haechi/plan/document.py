@@ -106,7 +106,7 @@ def _not_toml(said: str, path: str, text: str) -> Mistake:
     place = _PLACE_IN_TEXT.search(said)
     line = int(place[1]) if place else text.count("\n") + 1
     reason = _END.sub("", _PLACE_IN_TEXT.sub("", said)).strip()
-    written = text.splitlines()[line - 1].strip() if line <= text.count("\n") + 1 and text else ""
+    written = text.split("\n")[line - 1].strip() if line <= text.count("\n") + 1 else ""
     name = written.split("=")[0].strip()
     if "twice" in reason or "overwrite" in reason or "Duplicate" in reason:
         return Mistake("duplicate", path, line, "", _("“{name}” is there twice.").format(name=name))
