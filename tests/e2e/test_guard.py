@@ -95,7 +95,7 @@ def test_drills_and_what_they_prove(root: Path) -> None:
     haechi(root, "backup")
     (found,) = [d for d in json.loads(haechi(root, "drill", "--json", "--quiet")) if d["service"] == "shop"]
     assert found["passed"]
-    assert found["compared"] == 5
+    assert found["compared"] >= 5
     states = {row["service"]: row["state"] for row in json.loads(haechi(root, "status", "--json", "--quiet"))}
     assert states == {"shop": "restored", "media": "restored"}
     assert "HAECHI OK" in haechi(root, "status", "--nagios", "--quiet")

@@ -101,7 +101,7 @@ def running(net: Namespace | None = None) -> Iterator[SeaweedFS]:
                 "-s3",
                 f"-s3.config={directory / 's3.json'}",
                 "-master.volumeSizeLimitMB=256",
-                "-volume.max=100",
+                "-volume.max=1000",  # each bucket takes seven
                 "-s3.port.iceberg=0",
                 "-s3.port.lance=0",
             ],
