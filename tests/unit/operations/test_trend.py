@@ -106,6 +106,6 @@ def test_what_was_not_measured_is_an_estimate_or_unknown() -> None:
     assert found["said"].takes == timedelta(minutes=70)
     assert found["said"].too_long
     assert found["none"].takes is None
-    assert shown_expectations.as_data(list(found.values()))[0]["is_estimate"] is True
+    assert shown_expectations.as_data(list(found.values()), {})[0]["is_estimate"] is True
     assert str(shown_expectations._takes(found["low"])) == "~10 min"
     assert str(shown_expectations._takes(found["none"])) == "unknown"
