@@ -61,8 +61,8 @@ def a_scheduler(
 
 
 def live(scheduler: Scheduler, time: Time, hours: float) -> None:
-    for _minute in range(int(hours * 60)):
-        time.pass_(60)
+    for _look in range(round(hours * 10)):
+        time.pass_(360)
         scheduler.tick()
 
 
