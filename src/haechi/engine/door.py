@@ -51,10 +51,13 @@ class Door:
                 (state / NAME).unlink(missing_ok=True)
 
     def _listen(self, listening: socket.socket) -> None:
-        with suppress(OSError):  # closed
-            while True:
+        while listening.fileno() >= 0:
+            try:
                 caller, _address = listening.accept()
-                threading.Thread(target=self._attend, args=(caller,), daemon=True, name="caller").start()
+            except OSError:  # closed just now; or there are too many open files, which passes
+                clock.sleep(_LOOK)
+                continue
+            threading.Thread(target=self._attend, args=(caller,), daemon=True, name="caller").start()
 
     def _attend(self, caller: socket.socket) -> None:
         with caller, suppress(OSError, ValueError), caller.makefile("rb") as lines:

@@ -21,7 +21,7 @@ from haechi.model import Outcome, PartInfo, Proof, ProofState, RestorePoint
 from haechi.operations import anomalies, hooks, retain
 from haechi.operations.carrying import Counted, Siblings, carry
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import Destination, Intake, TakesEntries, TakesSeveral, TakesTrees
+from haechi.operations.destination import PLAN, Destination, Intake, TakesEntries, TakesSeveral, TakesTrees
 from haechi.operations.service import Service
 from haechi.sources._base import Capture, Part
 
@@ -261,7 +261,7 @@ def _commit(
     copies = []
     for name, intake in intakes.items():
         try:
-            copies.append(intake.commit(point, {"plan.toml": desk.plan.text.encode()}))
+            copies.append(intake.commit(point, {PLAN: desk.plan.text.encode()}))
         except HaechiError as problem:
             failed[name] = problem
     if not copies:

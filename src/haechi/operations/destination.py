@@ -76,6 +76,17 @@ class CopiesFrom(Protocol):
         """The copy, complete and counting; None if these two have no such way."""
 
 
+PLAN = "plan.toml"  # what is kept beside every point, so that what comes back says how it was protected
+
+
+@runtime_checkable
+class GivesAttachments(Protocol):
+    """An ability of destinations: small files that were kept beside a point can be asked for."""
+
+    def attachment(self, point: RestorePoint, name: str) -> bytes:
+        """Raises NotThere."""
+
+
 @runtime_checkable
 class KnowsObjects(Protocol):
     """An ability of destinations: to say which objects of their storage a point lies in."""

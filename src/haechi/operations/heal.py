@@ -98,6 +98,9 @@ def _damaged(
             destination.verify(point, "all", entry.reporter)
         except Damaged as problem:
             found.append((point, problem))
+        except HaechiError as problem:  # it went away: that says nothing about the copy
+            entry.reporter.warn(f"{destination.name}: {problem.message}")
+            return found
     return found
 
 
@@ -105,6 +108,7 @@ def _mend(
     service: Service, destination: Destination, point: RestorePoint, problem: HaechiError, entry: Entry
 ) -> Healed:
     """The damaged copy goes when another one has been read to its end: it is worth nothing, and in the way."""
+    gone = False
     for source in service.everywhere:
         if source.name == destination.name:
             continue
@@ -114,11 +118,14 @@ def _mend(
                 continue
             source.verify(there, "all", entry.reporter)
             whole = source.describe(there)
-            destination.remove([point], entry.reporter)
-            entry.lose_copy(point, destination.name)
+            if not gone:
+                destination.remove([point], entry.reporter)
+                entry.lose_copy(point, destination.name)
+                gone = True
             copied = replicate.bring(service, Missing(whole, source, Onward(destination)), entry)
-            if copied.problem or copied.copy is None:
-                return Healed(point, destination.name, source.name, copied.problem)
+            if copied.copy is None:
+                problem = copied.problem or problem
+                continue
             destination.verify(replace(whole, copies=(copied.copy,)), "all", entry.reporter)
             entry.prove(Proof(point.id, destination.name, ProofState.VERIFIED, clock.now(), "all"))
             return Healed(point, destination.name, source.name)

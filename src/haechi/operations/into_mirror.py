@@ -119,6 +119,9 @@ class MirrorDestination:
             )
         return {"objects": len(there), "bytes": sum(there)}
 
+    def attachment(self, point: RestorePoint, name: str) -> bytes:
+        return self.store.get(key_of(self._record(point)["directory"], f"/{name}"))
+
     def objects_of(self, point: RestorePoint) -> Sequence[str]:
         record = self._record(point)
         below = [e.key for directory in record["directories"].values() for e in self._there(directory)]

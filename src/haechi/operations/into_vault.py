@@ -31,7 +31,8 @@ from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
 from haechi.vault.writer import Writer
 
-FACTS = "/.haechi/point.json"
+_BESIDE = "/.haechi"
+FACTS = f"{_BESIDE}/point.json"
 _RECORD = "haechi"  # our field in the snapshot's JSON; other readers pass it over
 _POINT = "point:"
 _HELD = "held"
@@ -136,6 +137,10 @@ class VaultDestination:
                 with self.vault.open_file(snapshot, f"/{part.name}") as stream:
                     facts |= verifying.look_inside(part.form, stream)
         return facts
+
+    def attachment(self, point: RestorePoint, name: str) -> bytes:
+        with self.vault.open_file(self._snapshot(point), f"{_BESIDE}/{name}") as file:
+            return file.read()
 
     def remove(self, points: Sequence[RestorePoint], reporter: Reporter) -> Mapping[str, int]:
         ids = {_POINT + point.id for point in points}
@@ -244,7 +249,7 @@ class _VaultIntake:
 
     def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:
         for name, data in attachments.items():
-            self._writer.small_file(f"/.haechi/{name}", data)
+            self._writer.small_file(f"{_BESIDE}/{name}", data)
         self._writer.small_file(FACTS, json.dumps(point.as_dict(), ensure_ascii=False).encode())
         record = replace(point, facts={}).as_dict()
         record["stored"] = self._writer.bytes_stored

@@ -8,11 +8,14 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, BinaryIO, cast
 
+from haechi.errors import NotThere
 from haechi.events import Reporter
+from haechi.i18n import _
 from haechi.model import Copy, RestorePoint, Share
 from haechi.operations.destination import (
     CopiesFrom,
     Destination,
+    GivesAttachments,
     GivesEntries,
     GivesTrees,
     Intake,
@@ -66,6 +69,13 @@ class Later:
         real = self.real
         other = other.real if isinstance(other, Later) else other
         return real.copy_from(other, point, reporter) if isinstance(real, CopiesFrom) else None
+
+    def attachment(self, point: RestorePoint, name: str) -> bytes:
+        """Not there, too, where the real one gives none."""
+        real = self.real
+        if isinstance(real, GivesAttachments):
+            return real.attachment(point, name)
+        raise NotThere(_("{point} has no “{name}” beside it.").format(point=point.id, name=name))
 
     @property
     def store(self) -> Store:

@@ -13,14 +13,21 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 from haechi import clock
-from haechi.errors import HaechiError, StoreUnavailable
+from haechi.errors import HaechiError, NotThere, StoreUnavailable
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Copy, Keep, Outcome, PartInfo, Proof, ProofState, RestorePoint
 from haechi.operations import locate
 from haechi.operations.carrying import Counted
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import CopiesFrom, Destination, GivesEntries, TakesEntries
+from haechi.operations.destination import (
+    PLAN,
+    CopiesFrom,
+    Destination,
+    GivesAttachments,
+    GivesEntries,
+    TakesEntries,
+)
 from haechi.operations.mirrored import kept_again
 from haechi.operations.service import Onward, Service
 from haechi.retention import decide
@@ -229,10 +236,18 @@ def _carry(
                 counted = Counted(stream, step)
                 intake.part(part, cast(BinaryIO, counted))
             parts.append(replace(part, size=counted.count))
-        copy = intake.commit(replace(point, parts=tuple(parts), copies=()), {})
+        copy = intake.commit(replace(point, parts=tuple(parts), copies=()), _beside(source, point))
     if point.held:
         target.hold(replace(point, copies=(copy,)), True)
     return copy
+
+
+def _beside(source: Destination, point: RestorePoint) -> dict[str, bytes]:
+    """The plan that was kept beside it: this may be all that survives."""
+    if isinstance(source, GivesAttachments):
+        with suppress(NotThere):
+            return {PLAN: source.attachment(point, PLAN)}
+    return {}
 
 
 def _move_all(

@@ -8,14 +8,14 @@ Whoever is killed on the way leaves packs that nothing names, and the next prune
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from haechi import clock
-from haechi.errors import Damaged, StillLocked
+from haechi.errors import Damaged, NotThere, StillLocked
 from haechi.events import SILENT, Reporter
 from haechi.i18n import _
 from haechi.vault import fetching, index_files
@@ -32,7 +32,7 @@ from haechi.vault.rewriting import replace_index
 from haechi.vault.weighing import Planner, PrunePlan, are_too_many
 
 if TYPE_CHECKING:
-    from haechi.stores._s3_locks import S3Locks
+    from haechi.stores._s3_locks import ObjectLock, S3Locks
 
 UNUSED = 0.05  # so much of the vault may be waste before packs are written anew for it
 _REMOVERS = 8
@@ -121,7 +121,7 @@ class _Execution:
         keys = [*map(pack_key, packs), *(f"{index_files.KIND}/{name}" for name in index)]
         now = clock.now()
         with ThreadPoolExecutor(_REMOVERS, thread_name_prefix="vault-locks") as pool:
-            standing = [lock for lock in pool.map(locks.of, keys) if lock.stands(now)]
+            standing = [lock for lock in pool.map(_lock_of(locks), keys) if lock and lock.stands(now)]
         if standing:
             until = max((lock.until for lock in standing if lock.until), default=None)
             raise StillLocked(
@@ -162,6 +162,7 @@ class _Execution:
             if not damaged:
                 return stays
             self.going |= damaged
+            self._demand_unlocked()
 
     def _read_doubles(self) -> tuple[Tally, set[bytes]]:
         doubles, stays = Tally(), Tally()
@@ -219,6 +220,15 @@ class _Execution:
             if pack.id not in self.going and pack.id in self.there and pack.id not in elsewhere:
                 elsewhere.add(pack.id)
                 yield pack
+
+
+def _lock_of(locks: S3Locks) -> Callable[[str], ObjectLock | None]:
+    def ask(key: str) -> ObjectLock | None:
+        with suppress(NotThere):  # an index may name what is gone
+            return locks.of(key)
+        return None
+
+    return ask
 
 
 def remove_packs(files: Files, packs: Iterable[bytes], lock: Lock, reporter: Reporter) -> None:

@@ -16,6 +16,7 @@ from haechi.errors import StoreUnavailable
 from haechi.events import SILENT
 from haechi.model import Keep
 from haechi.operations import drill, listing, replicate, restore
+from haechi.operations.destination import PLAN, GivesAttachments
 from haechi.operations.into_vault import VaultDestination
 from haechi.operations.later import Later
 from haechi.operations.protect import protect
@@ -81,6 +82,8 @@ def test_between_vault_and_archive(ground: Ground, first: str) -> None:
             assert stream.read() == data
     there.verify(point, "all", SILENT)
     assert there.describe(point).facts == {"lengths": {"a.bin": 25000, "b.bin": 42000}}
+    assert isinstance(there, GivesAttachments), "the plan goes along: this may be all that survives"
+    assert there.attachment(point, PLAN) == ground.desk.plan.text.encode()
 
 
 def test_a_tree_becomes_a_tar_that_comes_back_as_it_was(tmp_path: Path) -> None:
