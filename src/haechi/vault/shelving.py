@@ -92,6 +92,7 @@ class Shelf:
         """Let packs under way arrive and be indexed: a second attempt need not send them again."""
         with suppress(Exception):
             self._uploads.drain()
+        with suppress(Exception):  # also when a pack could not be sent: the others are there
             self._write_index(everything=True)
 
     def close(self) -> None:
@@ -139,9 +140,6 @@ class Shelf:
         open_pack.parts.clear()
         with self._lock:
             self.bytes_stored += open_pack.size - sum(blob.length for blob in pack.blobs)
-        self.index.add(pack)
-        with self._lock:
-            self._coming.difference_update((blob.kind, blob.id) for blob in pack.blobs)
             self._done.append(pack)
             self._done_blobs += len(pack.blobs)
             enough = self._done_blobs >= index_files.MOST_BLOBS
@@ -154,4 +152,14 @@ class Shelf:
                 return  # another upload has just done it
             packs, self._done, self._done_blobs = self._done, [], 0
         for portion in index_files.portions(packs):
-            self.index.wrote(self.files.save_bytes(index_files.KIND, index_files.encode(portion)))
+            name = self.files.save_bytes(index_files.KIND, index_files.encode(portion))
+            self._known(portion)
+            self.index.wrote(name)
+
+    def _known(self, packs: Sequence[Pack]) -> None:
+        """Now they count. Others who write with this index, and we at a second attempt, may rely on them only now:
+        what no index file names is as good as lost, and a snapshot would need it."""
+        for pack in packs:
+            self.index.add(pack)
+        with self._lock:
+            self._coming.difference_update((blob.kind, blob.id) for pack in packs for blob in pack.blobs)

@@ -17,6 +17,7 @@ from haechi import clock
 from haechi.errors import NotThere, SourceChanged, StoreFull, StoreRefused, UsageMistake, VaultLocked
 from haechi.stores.local import Local
 from haechi.vault import chunking, gojson, packing
+from haechi.vault.check import check
 from haechi.vault.packing import Kind
 from haechi.vault.repository import Vault
 from tests.unit.vault.ground import NOON, contents, keep, noise
@@ -125,6 +126,46 @@ def test_two_writers_at_once(vault: Vault, store: Local) -> None:
         second = two.commit(time=NOON, tags=[], hostname="h")
     assert contents(vault, first) == {"/a": noise(900_000)}
     assert contents(vault, second) == {"/b": noise(900_000)}
+
+
+def everything_is_there(vault: Vault) -> bool:
+    """Asked of a vault opened anew: what this process remembers does not count."""
+    return check(Vault(vault.store, vault.key, vault.key_id, vault.config), depth="all").healthy
+
+
+@pytest.mark.parametrize("lost", ["data/", "index/"])
+def test_a_second_attempt_relies_on_nothing_that_the_first_left_in_memory_alone(
+    vault: Vault, store: Local, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    keep(vault, {"/old": noise(10_000, seed=99)})
+    files = {f"/{number}": noise(600_000, seed=number) for number in range(12)}
+    monkeypatch.setattr(packing, "PACK_SIZE", 1 << 20)
+    really, sent = store.put, itertools.count()
+
+    def breaking(key: str, data: Any, *, replace: bool = False) -> None:
+        if key.startswith(lost) and next(sent) >= (2 if lost == "data/" else 0):
+            raise StoreFull("The line is gone.")
+        really(key, data, replace=replace)
+
+    with monkeypatch.context() as patch, pytest.raises(StoreFull):
+        patch.setattr(store, "put", breaking)
+        keep(vault, files)
+    snapshot = keep(vault, files)
+    assert everything_is_there(vault)
+    assert contents(vault, snapshot) == files
+
+
+def test_who_writes_with_the_same_index_relies_on_nothing_that_only_the_other_knows(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other may be killed before its index file is written, and then nobody finds what it sent."""
+    monkeypatch.setattr(packing, "PACK_SIZE", 1 << 20)
+    files = {f"/{number}": noise(600_000, seed=number) for number in range(6)}
+    with vault.writer() as one:
+        for path, data in files.items():
+            one.stream(path, io.BytesIO(data))
+        keep(vault, files)
+        assert everything_is_there(vault)
 
 
 def test_an_exclusive_lock_keeps_writers_out(vault: Vault) -> None:
