@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -58,10 +57,7 @@ def examine(home: Home, reporter: Reporter) -> list[Finding]:
 def _disks(home: Home) -> list[Finding]:
     """Those of local directories, each with the day on which it will be full."""
     full = home.plan.server.disk_alarm / 100
-    usage = {}
-    for disk in home.disks:
-        there = next(p for p in (disk.path, *disk.path.parents) if p.exists())
-        usage[str(disk.path)] = shutil.disk_usage(there)
+    usage = {str(disk.path): filling.Room.under(disk.path) for disk in home.disks}
     notes = filling.note(home.state, {path: one.used for path, one in usage.items()})
     found: list[Finding] = []
     for disk in home.disks:

@@ -6,7 +6,6 @@ happened by now with the copies, the proofs and the journal.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from haechi.errors import HaechiError, JournalUnavailable
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Outcome, Proof, ProofState, RestorePoint, Run
-from haechi.operations import anomalies, clockwork
+from haechi.operations import anomalies, clockwork, filling
 from haechi.operations.desk import Desk
 from haechi.operations.overdue import GRACE, missed, said
 from haechi.operations.service import Service
@@ -278,9 +277,7 @@ def _away(watched: Sequence[Watched]) -> Iterator[Alarm]:
 
 def _filling(disks: Sequence[Disk]) -> Iterator[Alarm]:
     for disk in disks:
-        there = next(p for p in (disk.path, *disk.path.parents) if p.exists())
-        usage = shutil.disk_usage(there)
-        share = usage.used / usage.total if usage.total else 0.0
+        share = filling.Room.under(disk.path).share
         if share > disk.full:
             text = _("the disk under {path} is {share:.0%} full").format(path=disk.path, share=share)
             yield Alarm("disk", disk.name, text, _("Make room, or let points go: haechi prune --dry-run"))

@@ -6,7 +6,6 @@ Nothing is changed, and one thing that is broken does not keep the others from b
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from haechi import clock
 from haechi.credentials import SecretSource
 from haechi.errors import HaechiError
 from haechi.i18n import _, plural
+from haechi.operations import filling
 from haechi.operations.destination import Destination
 from haechi.operations.service import Service
 
@@ -94,13 +94,12 @@ def directory(path: Path, subject: str, full: float, full_at: datetime | None = 
 
     def look() -> Iterator[Finding]:
         existing = next(p for p in (path, *path.parents) if p.exists())
-        usage = shutil.disk_usage(existing)
-        share = usage.used / usage.total if usage.total else 0.0
-        text = _("disk {share:.0%} full, {free:.1f} GB free").format(share=share, free=usage.free / 1e9)
+        room = filling.Room.under(existing)
+        text = _("disk {share:.0%} full, {free:.1f} GB free").format(share=room.share, free=room.free / 1e9)
         soon = full_at is not None and full_at - clock.now() < _SOON
         if full_at is not None:
             text += "; " + _("full on {date} if it goes on like this").format(date=f"{full_at:%Y-%m-%d}")
-        if share > full or soon:
+        if room.share > full or soon:
             yield Finding(
                 subject, Health.WARNING, text, _("Make room, or let points go: haechi prune --dry-run")
             )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +19,27 @@ _SPAN = timedelta(days=2)  # less than this is no trend
 _HORIZON = timedelta(days=365)
 
 Note = tuple[datetime, int]  # bytes in use
+
+
+@dataclass(frozen=True)
+class Room:
+    """Of the disk under a directory. What a quota or the system keeps from us is not there, as `df` sees it."""
+
+    used: int
+    free: int
+
+    @classmethod
+    def under(cls, path: Path) -> Room:
+        usage = shutil.disk_usage(next(p for p in (path, *path.parents) if p.exists()))
+        return cls(usage.used, usage.free)
+
+    @property
+    def total(self) -> int:
+        return self.used + self.free
+
+    @property
+    def share(self) -> float:
+        return self.used / self.total if self.total else 0.0
 
 
 def note(state: Path, used: Mapping[str, int]) -> Mapping[str, Sequence[Note]]:
