@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from haechi import clock
@@ -118,16 +119,17 @@ def _remove(path: Path) -> None:
     while _working_in(path) and clock.monotonic() < until:
         clock.sleep(0.05)
     for _attempt in range(3):  # a server that ends may still write its last file
-        shutil.rmtree(path, onerror=_open_up)
+        shutil.rmtree(path, onerror=partial(_open_up, path))
         if not path.exists():
             return
         clock.sleep(0.1)
 
 
-def _open_up(remove: object, path: str, _problem: object) -> None:
-    """A restored directory may forbid its owner to empty it."""
+def _open_up(ours: Path, remove: object, path: str, _problem: object) -> None:
+    """A restored directory may forbid its owner to empty it. What lies above ours, /var/tmp, is everybody's."""
     with suppress(OSError):
-        Path(path).parent.chmod(0o700)
+        if Path(path) != ours:
+            Path(path).parent.chmod(0o700)
         Path(path).chmod(0o700)
         if callable(remove):
             remove(path)
