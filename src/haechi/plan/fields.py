@@ -7,6 +7,7 @@ is said as what was expected.
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -129,18 +130,19 @@ When = Annotated[
 ]
 
 
-def _window(value: Any) -> Window:
-    if isinstance(value, Window):
+def _parsed(kind: type[Window] | type[Rule], value: Any) -> Window | Rule:
+    """What its own kind reads out of a text."""
+    if isinstance(value, kind):
         return value
     try:
-        return Window.parse(value if isinstance(value, str) else "")
+        return kind.parse(value if isinstance(value, str) else "")
     except ValueError as problem:
         raise expected(str(problem)) from None
 
 
 Hours = Annotated[
     Window,
-    PlainValidator(_window),
+    PlainValidator(partial(_parsed, Window)),
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "examples": ["22:00-06:00", "weekdays 09:00-18:00"]}),
 ]
@@ -183,18 +185,9 @@ Listen = Annotated[
 # -- where copies lie, and how fast they go there -------------------------------------------------------
 
 
-def _rule(value: Any) -> Rule:
-    if isinstance(value, Rule):
-        return value
-    try:
-        return Rule.parse(value if isinstance(value, str) else "")
-    except ValueError as problem:
-        raise expected(str(problem)) from None
-
-
 CopyRule = Annotated[
     Rule,
-    PlainValidator(_rule),
+    PlainValidator(partial(_parsed, Rule)),
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "examples": ["3-2-1", "3-2-1-1-0"]}),
 ]
