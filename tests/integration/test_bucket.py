@@ -19,7 +19,7 @@ import pytest
 from haechi.cli.main import run
 from haechi.events import SILENT
 from haechi.operations import restore
-from haechi.operations.into_mirror import MirrorDestination
+from haechi.operations.destinations.into_mirror import MirrorDestination
 from haechi.places.local import LocalPlace
 from haechi.plan.load import loads
 from haechi.sources import bucket

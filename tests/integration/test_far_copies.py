@@ -19,12 +19,13 @@ from haechi.credentials import Secret
 from haechi.errors import StoreFull, StoreRefused, StoreUnavailable
 from haechi.events import SILENT
 from haechi.model import Keep, ProofState, RestorePoint
-from haechi.operations import copies, replicate, verify
+from haechi.operations import replicate, verify
 from haechi.operations.backup import back_up
-from haechi.operations.into_vault import VaultDestination
-from haechi.operations.later import Later
+from haechi.operations.destinations.into_vault import VaultDestination
+from haechi.operations.destinations.later import Later
 from haechi.operations.protect import protect
 from haechi.operations.service import Onward
+from haechi.operations.watching import copies
 from haechi.stores._open import open_store
 from haechi.vault.repository import Vault
 from tests.servers import demand

@@ -18,9 +18,10 @@ from haechi.credentials import Secret
 from haechi.errors import StillLocked
 from haechi.events import SILENT
 from haechi.model import Keep
-from haechi.operations import doctor, locks, retain
+from haechi.operations import doctor, retain
 from haechi.operations.backup import back_up
-from haechi.operations.into_vault import VaultDestination
+from haechi.operations.destinations import locks
+from haechi.operations.destinations.into_vault import VaultDestination
 from haechi.operations.service import Service
 from haechi.plan.load import loads
 from haechi.stores._open import open_store

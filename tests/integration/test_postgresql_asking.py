@@ -8,9 +8,11 @@ import pytest
 
 from haechi.errors import DeadlinePassed, HaechiError, NotThere, UsageMistake
 from haechi.events import SILENT
-from haechi.operations import set_audit, set_backup, set_restore
-from haechi.operations.recovery_set import RecoverySet, Reference
 from haechi.operations.service import Service
+from haechi.operations.sets import audit as set_audit
+from haechi.operations.sets import backup as set_backup
+from haechi.operations.sets import restore as set_restore
+from haechi.operations.sets.recovery_set import RecoverySet, Reference
 from haechi.places.local import LocalPlace
 from haechi.sources import files
 from haechi.sources._base import Answering, Searchable, TakesStatements

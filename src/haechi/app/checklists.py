@@ -8,9 +8,11 @@ from haechi.app import stacks, watching
 from haechi.errors import HaechiError, NotThere
 from haechi.events import Reporter
 from haechi.i18n import _
-from haechi.operations import stack_status, status, updates, usual_lists
+from haechi.operations import status, usual_lists
 from haechi.operations.checklist import Checklist, Line, State
 from haechi.operations.service import Service
+from haechi.operations.stacks import status as stack_status
+from haechi.operations.watching import updates
 
 if TYPE_CHECKING:
     from haechi.app.home import Home

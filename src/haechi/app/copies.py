@@ -10,11 +10,12 @@ from haechi import clock, legs
 from haechi.errors import JournalUnavailable, NotThere
 from haechi.i18n import _
 from haechi.legs import Lies
-from haechi.operations import copies, locks
-from haechi.operations.costs import Cost, Prices, estimate
+from haechi.operations.destinations import locks
+from haechi.operations.destinations.costs import Cost, Prices, estimate
+from haechi.operations.destinations.locks import Locked
 from haechi.operations.doctor import Finding, Health
-from haechi.operations.locks import Locked
 from haechi.operations.service import Onward
+from haechi.operations.watching import copies
 from haechi.schedule import say_duration
 
 if TYPE_CHECKING:

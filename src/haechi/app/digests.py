@@ -13,7 +13,8 @@ from haechi.documents import promises
 from haechi.documents.promises import Bar
 from haechi.events import Reporter
 from haechi.notify._base import Line
-from haechi.operations import digest, status
+from haechi.operations import status
+from haechi.operations.people import digest
 from haechi.operations.status import Standing
 
 if TYPE_CHECKING:

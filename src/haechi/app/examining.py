@@ -12,8 +12,11 @@ from haechi.app import copies, jobs, timers
 from haechi.events import Reporter
 from haechi.i18n import _, plural
 from haechi.legs import USUAL
-from haechi.operations import doctor, filling, freezing, looks, status, sweeping
+from haechi.operations import doctor, status
 from haechi.operations.doctor import Finding, Health
+from haechi.operations.proving import sweeping
+from haechi.operations.sets import freezing
+from haechi.operations.watching import filling, looks
 from haechi.places._open import open_place
 from haechi.plan.masking import literals, sources
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from haechi.i18n import _
-from haechi.operations.expectations import Scenario, Stage
+from haechi.operations.proving.expectations import Scenario, Stage
 
 if TYPE_CHECKING:
     from haechi.app.home import Home

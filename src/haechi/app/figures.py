@@ -16,8 +16,9 @@ from haechi.errors import HaechiError, UsageMistake
 from haechi.events import SILENT, Reporter
 from haechi.fileio import explain, write_atomic
 from haechi.i18n import _
-from haechi.operations import copies, metrics, status
-from haechi.operations.metrics import Metric
+from haechi.operations import status
+from haechi.operations.watching import copies, metrics
+from haechi.operations.watching.metrics import Metric
 
 if TYPE_CHECKING:
     from haechi.app.home import Home

@@ -194,7 +194,7 @@ def _retain(home: Home, asked: Asked, reporter: Reporter) -> Answer:
 
 
 def _tell(home: Home, asked: Asked, reporter: Reporter) -> Answer:
-    from haechi.operations import news
+    from haechi.operations.people import news
     from haechi.operations.together import Outcomes
 
     if not home.plan.notifiers:

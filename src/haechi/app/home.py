@@ -22,7 +22,7 @@ from haechi.fileio import state_directory
 from haechi.i18n import _
 from haechi.legs import USUAL
 from haechi.operations.desk import Desk
-from haechi.operations.later import Later
+from haechi.operations.destinations.later import Later
 from haechi.operations.service import PlanRecord, Service, Stays
 from haechi.plan.load import load
 from haechi.plan.model import Plan
@@ -30,15 +30,15 @@ from haechi.plan.model import Plan
 if TYPE_CHECKING:
     from haechi.events import Reporter
     from haechi.journal.book import Journal
-    from haechi.operations.alarms import Disk, Watched
-    from haechi.operations.costs import Cost
-    from haechi.operations.destination import Destination
+    from haechi.operations.destinations.costs import Cost
+    from haechi.operations.destinations.destination import Destination
+    from haechi.operations.destinations.into_vault import VaultDestination
     from haechi.operations.doctor import Finding
     from haechi.operations.guard import Guarded
-    from haechi.operations.into_vault import VaultDestination
-    from haechi.operations.recovery_set import RecoverySet
-    from haechi.operations.stack import Stack
-    from haechi.operations.telling import Teller
+    from haechi.operations.people.telling import Teller
+    from haechi.operations.sets.recovery_set import RecoverySet
+    from haechi.operations.stacks.stack import Stack
+    from haechi.operations.watching.alarms import Disk, Watched
     from haechi.stores._base import Store
     from haechi.vault.repository import Vault
 
@@ -255,14 +255,14 @@ class Home:
         return self.plan.vaults[name]
 
     def _vault_destination(self, name: str) -> VaultDestination:
-        from haechi.operations.into_vault import VaultDestination
+        from haechi.operations.destinations.into_vault import VaultDestination
 
         return VaultDestination(f"vault.{name}", self.vault(name))
 
     def _archive(self, name: str, service: str) -> Destination:
         from haechi.archive.archive import Archive
         from haechi.archive.layout import Layout
-        from haechi.operations.into_mirror import MirrorDestination
+        from haechi.operations.destinations.into_mirror import MirrorDestination
 
         entry = self.plan.archives[name]
         full = f"archive.{name}"

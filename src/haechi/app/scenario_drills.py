@@ -10,9 +10,9 @@ from haechi.app.expecting import services_of
 from haechi.errors import NotThere, UsageMistake
 from haechi.i18n import _
 from haechi.model import Promise
-from haechi.operations.recovery_set import RecoverySet
-from haechi.operations.stack import SCENARIO, LeftOut, Stack, Trial
-from haechi.operations.surroundings import BLANK
+from haechi.operations.sets.recovery_set import RecoverySet
+from haechi.operations.stacks.stack import SCENARIO, LeftOut, Stack, Trial
+from haechi.operations.stacks.surroundings import BLANK
 from haechi.plan import recovery, steps
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from haechi.errors import NotThere
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import RestorePoint
-from haechi.operations import recovery_set
-from haechi.operations.recovery_set import RecoverySet, Reference
 from haechi.operations.service import Stays
+from haechi.operations.sets import recovery_set
+from haechi.operations.sets.recovery_set import RecoverySet, Reference
 from haechi.sources._base import TakesStatements
 
 if TYPE_CHECKING:

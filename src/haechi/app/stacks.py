@@ -10,9 +10,9 @@ from haechi.errors import NotThere
 from haechi.i18n import _
 from haechi.model import Promise
 from haechi.operations.checks import Check
-from haechi.operations.recovery_set import RecoverySet
-from haechi.operations.stack import ALL, SCENARIO, Application, Stack, Surroundings, Trial
-from haechi.operations.stack_status import Drilling
+from haechi.operations.sets.recovery_set import RecoverySet
+from haechi.operations.stacks.stack import ALL, SCENARIO, Application, Stack, Surroundings, Trial
+from haechi.operations.stacks.status import Drilling
 from haechi.plan import recovery, steps
 
 if TYPE_CHECKING:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 from haechi.app import stacks
 from haechi.events import Reporter
 from haechi.i18n import _
-from haechi.operations import alarms, stack_alarms, stack_status, status
-from haechi.operations.alarms import Alarm, Disk, Expected, Watched
+from haechi.operations import status
+from haechi.operations.stacks import alarms as stack_alarms
+from haechi.operations.stacks import status as stack_status
 from haechi.operations.status import Standing
+from haechi.operations.watching import alarms
+from haechi.operations.watching.alarms import Alarm, Disk, Expected, Watched
 
 if TYPE_CHECKING:
     from haechi.app.home import Home

@@ -11,8 +11,8 @@ from haechi.credentials import Secret, SecretSource
 from haechi.errors import UsageMistake
 from haechi.i18n import _
 from haechi.notify._base import Call, Message, Notifier
-from haechi.operations.reminding import Contact, Pace
-from haechi.operations.telling import Channel, Teller
+from haechi.operations.people.reminding import Contact, Pace
+from haechi.operations.people.telling import Channel, Teller
 from haechi.plan.people import Notify
 
 if TYPE_CHECKING:

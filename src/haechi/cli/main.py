@@ -21,7 +21,7 @@ How a command is written (one verb, one file, `cli/commands/<verb>.py`; nothing 
         services: Annotated[list[str] | None, Argument(metavar="SERVICE", help=N_("…"))] = None,
         dry_run: DryRun = False,
     ) -> None:
-        from haechi.operations import retain  # late: `haechi --help` imports no command, a command's help no driver
+        from haechi.operations import retain# late: `haechi --help` imports no command, a command's help no driver
 
         view, home = at_home()  # the plan and all it names; from here on its language and its time zone
         with view.progress() as reporter:  # bars, plain lines or JSON lines, as the person wants

@@ -8,8 +8,8 @@ from haechi.app import Home, stacks
 from haechi.cli.screen import Screen
 from haechi.errors import NotVerified, UsageMistake
 from haechi.i18n import _, plural
-from haechi.operations import stack_drill
-from haechi.operations.stack import Stack
+from haechi.operations.stacks import drill as stack_drill
+from haechi.operations.stacks.stack import Stack
 
 
 def asked(home: Home, names: Sequence[str], *, everything: bool) -> list[Stack]:
@@ -30,7 +30,7 @@ def asked(home: Home, names: Sequence[str], *, everything: bool) -> list[Stack]:
 
 def carry_out(view: Screen, home: Home, chosen: Sequence[Stack], point: str, copy: str | None) -> None:
     from haechi.cli.render import stacks as shown
-    from haechi.operations import news
+    from haechi.operations.people import news
 
     with view.progress() as reporter:
         done = [stack_drill.drill(one, home.desk, reporter, which=point, copy=copy) for one in chosen]

@@ -18,11 +18,19 @@ from haechi.errors import DeadlinePassed, HaechiError, JournalUnavailable, Partl
 from haechi.events import Reporter, Step
 from haechi.i18n import _
 from haechi.model import Outcome, PartInfo, Proof, ProofState, RestorePoint
-from haechi.operations import anomalies, hooks, retain
-from haechi.operations.carrying import Counted, Siblings, carry
+from haechi.operations import hooks, retain
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import PLAN, Destination, Intake, TakesEntries, TakesSeveral, TakesTrees
+from haechi.operations.destinations.carrying import Counted, Siblings, carry
+from haechi.operations.destinations.destination import (
+    PLAN,
+    Destination,
+    Intake,
+    TakesEntries,
+    TakesSeveral,
+    TakesTrees,
+)
 from haechi.operations.service import Service
+from haechi.operations.watching import anomalies
 from haechi.sources._base import Capture, Part
 
 _PAUSES = (5, 30)  # seconds before a capture that broke off is begun anew

@@ -15,12 +15,12 @@ from enum import StrEnum
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Outcome, ProofState, Report
-from haechi.operations import reports
-from haechi.operations.alarms import Alarm
 from haechi.operations.desk import Desk
-from haechi.operations.stack import SCENARIO
-from haechi.operations.stack_status import StackStanding
+from haechi.operations.proving import reports
+from haechi.operations.stacks.stack import SCENARIO
+from haechi.operations.stacks.status import StackStanding
 from haechi.operations.status import Standing
+from haechi.operations.watching.alarms import Alarm
 from haechi.schedule import Schedule
 
 MACHINE = "haechi"

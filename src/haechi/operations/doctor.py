@@ -16,9 +16,9 @@ from haechi import clock
 from haechi.credentials import SecretSource
 from haechi.errors import HaechiError
 from haechi.i18n import _, plural
-from haechi.operations import filling
-from haechi.operations.destination import Destination
+from haechi.operations.destinations.destination import Destination
 from haechi.operations.service import Service
+from haechi.operations.watching import filling
 
 _PRIVATE = 0o077
 _SOON = timedelta(days=30)

@@ -16,12 +16,13 @@ from haechi.errors import HaechiError, NotThere, UsageMistake
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Outcome, Proof, ProofState, Report, RestorePoint
-from haechi.operations import blame, hooks, locate, measures, reports, trend
+from haechi.operations import hooks, locate
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import Destination
+from haechi.operations.destinations.destination import Destination
+from haechi.operations.proving import blame, measures, reports, trend
+from haechi.operations.proving.timeline import Timeline
 from haechi.operations.restore import readers, with_checks
 from haechi.operations.service import Service
-from haechi.operations.timeline import Timeline
 from haechi.sources._base import Comparison, Rehearsable, Rehearsed, Wanted
 
 RANDOM = "random"

@@ -16,9 +16,9 @@ from haechi.i18n import _
 from haechi.model import Outcome, Proof, ProofState, RestorePoint
 from haechi.operations import replicate
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import Destination
-from haechi.operations.into_vault import VaultDestination
-from haechi.operations.later import Later
+from haechi.operations.destinations.destination import Destination
+from haechi.operations.destinations.into_vault import VaultDestination
+from haechi.operations.destinations.later import Later
 from haechi.operations.replicate import Missing
 from haechi.operations.service import Onward, Service
 from haechi.vault.heal import HealReport, heal

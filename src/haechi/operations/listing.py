@@ -9,7 +9,7 @@ from haechi.events import Reporter
 from haechi.model import ProofState, RestorePoint
 from haechi.operations import locate
 from haechi.operations.desk import Desk
-from haechi.operations.proofs import CopyState, by_point, standing, standings
+from haechi.operations.proving.proofs import CopyState, by_point, standing, standings
 from haechi.operations.service import Service
 
 

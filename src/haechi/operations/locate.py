@@ -10,7 +10,7 @@ from haechi.errors import HaechiError, NotThere, UsageMistake
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import RestorePoint
-from haechi.operations.destination import Destination
+from haechi.operations.destinations.destination import Destination
 
 LATEST = "latest"
 SAFETY = "safety"  # the tag of points taken just before something is overwritten

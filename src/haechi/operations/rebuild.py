@@ -10,7 +10,7 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.journal.book import Journal, RebuildReport
 from haechi.model import RestorePoint
-from haechi.operations.destination import Destination
+from haechi.operations.destinations.destination import Destination
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Copy, Keep, Outcome, PartInfo, Proof, ProofState, RestorePoint
 from haechi.operations import locate
-from haechi.operations.carrying import Counted
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import (
+from haechi.operations.destinations.carrying import Counted
+from haechi.operations.destinations.destination import (
     PLAN,
     CopiesFrom,
     Destination,
@@ -28,7 +28,7 @@ from haechi.operations.destination import (
     GivesEntries,
     TakesEntries,
 )
-from haechi.operations.mirrored import kept_again
+from haechi.operations.destinations.mirrored import kept_again
 from haechi.operations.service import Onward, Service
 from haechi.retention import decide
 from haechi.schedule import Window

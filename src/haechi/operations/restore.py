@@ -18,7 +18,7 @@ from haechi.model import Outcome, Proof, ProofState, RestorePoint
 from haechi.operations import hooks, locate
 from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import Destination, GivesEntries, GivesTrees
+from haechi.operations.destinations.destination import Destination, GivesEntries, GivesTrees
 from haechi.operations.service import Service
 from haechi.sources._base import Foretelling, Foretold, PartReader, Restored, Wanted
 

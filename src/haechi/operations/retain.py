@@ -13,10 +13,10 @@ from haechi.errors import HaechiError
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Keep, ProofState, RestorePoint
-from haechi.operations import locks
 from haechi.operations.desk import Desk
-from haechi.operations.destination import Destination
-from haechi.operations.proofs import by_point, copy_state
+from haechi.operations.destinations import locks
+from haechi.operations.destinations.destination import Destination
+from haechi.operations.proving.proofs import by_point, copy_state
 from haechi.operations.service import Service
 from haechi.retention import Decision, decide
 

@@ -12,7 +12,7 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.legs import USUAL, Lies, Rule
 from haechi.model import Keep, Promise, RestorePoint
-from haechi.operations.destination import Destination
+from haechi.operations.destinations.destination import Destination
 from haechi.operations.hooks import Hooks
 from haechi.schedule import Window
 from haechi.sources._base import Source

@@ -11,11 +11,12 @@ from haechi import clock
 from haechi.errors import JournalUnavailable
 from haechi.events import Reporter
 from haechi.model import Outcome, Promise, Proof, ProofState, RestorePoint, Run
-from haechi.operations import locate, measures, trend
+from haechi.operations import locate
 from haechi.operations.desk import Desk
-from haechi.operations.proofs import CopyState, by_point, standing
+from haechi.operations.proving import measures, trend
+from haechi.operations.proving.proofs import CopyState, by_point, standing
+from haechi.operations.proving.trend import Trend
 from haechi.operations.service import Service
-from haechi.operations.trend import Trend
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from haechi.errors import HaechiError
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Outcome, Proof, ProofState, RestorePoint, Share
-from haechi.operations import blame, hooks, locate
+from haechi.operations import hooks, locate
 from haechi.operations.desk import Desk, Entry
-from haechi.operations.destination import Destination
+from haechi.operations.destinations.destination import Destination
+from haechi.operations.proving import blame
 from haechi.operations.restore import readers
 from haechi.operations.service import Service
 from haechi.sources._base import Legible

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from haechi import process
-from haechi.operations.application import Inside, free_port
+from haechi.operations.stacks.application import Inside, free_port
 from haechi.places import _apart
 from haechi.places._apart import Apart, apart
 

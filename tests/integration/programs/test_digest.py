@@ -16,7 +16,7 @@ import pytest
 from haechi import clock
 from haechi.app import jobs, open_home
 from haechi.cli import main, screen
-from haechi.operations import clockwork
+from haechi.operations.watching import clockwork
 from tests.servers.receiver import MailServer, Receiver, mail_server, webhook
 
 PLAN = """

@@ -14,7 +14,7 @@ import pytest
 from haechi.credentials import Secret
 from haechi.events import SILENT
 from haechi.operations import heal
-from haechi.operations.into_vault import VaultDestination
+from haechi.operations.destinations.into_vault import VaultDestination
 from haechi.operations.protect import protect
 from haechi.operations.service import Onward
 from haechi.stores._open import open_store

@@ -18,7 +18,7 @@ from haechi.app import figures, open_home
 from haechi.cli import main, screen
 from haechi.documents import monitoring
 from haechi.errors import UsageMistake
-from haechi.operations import metrics
+from haechi.operations.watching import metrics
 from tests.servers import program
 
 PLAN = """

@@ -20,13 +20,17 @@ from haechi.errors import HaechiError, HookFailed, NotThere, PartlyDone, UsageMi
 from haechi.events import SILENT
 from haechi.journal.book import Journal
 from haechi.model import Keep, Outcome
-from haechi.operations import freezing, recovery_set, retain, set_audit, set_backup, set_restore
+from haechi.operations import retain
 from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk
+from haechi.operations.destinations.into_vault import VaultDestination
 from haechi.operations.hooks import Hook
-from haechi.operations.into_vault import VaultDestination
-from haechi.operations.recovery_set import RecoverySet, Reference
 from haechi.operations.service import PlanRecord, Service
+from haechi.operations.sets import audit as set_audit
+from haechi.operations.sets import backup as set_backup
+from haechi.operations.sets import freezing, recovery_set
+from haechi.operations.sets import restore as set_restore
+from haechi.operations.sets.recovery_set import RecoverySet, Reference
 from haechi.places.local import LocalPlace
 from haechi.sources import files, sqlite
 from haechi.stores._open import open_store

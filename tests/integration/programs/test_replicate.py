@@ -16,9 +16,9 @@ from haechi.errors import StoreUnavailable
 from haechi.events import SILENT
 from haechi.model import Keep
 from haechi.operations import drill, listing, replicate, restore
-from haechi.operations.destination import PLAN, GivesAttachments
-from haechi.operations.into_vault import VaultDestination
-from haechi.operations.later import Later
+from haechi.operations.destinations.destination import PLAN, GivesAttachments
+from haechi.operations.destinations.into_vault import VaultDestination
+from haechi.operations.destinations.later import Later
 from haechi.operations.protect import protect
 from haechi.operations.service import Onward, Service
 from haechi.places.local import LocalPlace

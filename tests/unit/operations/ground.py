@@ -19,7 +19,7 @@ from haechi.events import Reporter
 from haechi.journal.book import Journal
 from haechi.model import Keep, PartInfo, RestorePoint
 from haechi.operations.desk import Desk
-from haechi.operations.into_vault import VaultDestination
+from haechi.operations.destinations.into_vault import VaultDestination
 from haechi.operations.service import PlanRecord, Service
 from haechi.sources._base import Capture, Comparison, Part, PartReader, Probe, Restored, Wanted
 from haechi.stores._open import open_store

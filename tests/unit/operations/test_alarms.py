@@ -15,13 +15,14 @@ from haechi.credentials import Secret
 from haechi.errors import StoreUnavailable
 from haechi.events import SILENT, Reporter
 from haechi.model import Keep, Promise, Proof, ProofState
-from haechi.operations import alarms, anomalies, backup, clockwork, replicate
-from haechi.operations.alarms import Alarm, Disk, Expected, Watched
-from haechi.operations.anomalies import Measure
+from haechi.operations import backup, replicate
 from haechi.operations.backup import back_up
-from haechi.operations.into_vault import VaultDestination
-from haechi.operations.later import Later
+from haechi.operations.destinations.into_vault import VaultDestination
+from haechi.operations.destinations.later import Later
 from haechi.operations.service import Onward
+from haechi.operations.watching import alarms, anomalies, clockwork
+from haechi.operations.watching.alarms import Alarm, Disk, Expected, Watched
+from haechi.operations.watching.anomalies import Measure
 from haechi.schedule import parse
 from haechi.stores._open import open_store
 from haechi.vault.repository import Vault

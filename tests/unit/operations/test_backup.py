@@ -22,7 +22,7 @@ from haechi.events import SILENT
 from haechi.model import Keep, Outcome, ProofState
 from haechi.operations import backup, listing, restore, retain, status, verify
 from haechi.operations.backup import back_up
-from haechi.operations.later import Later
+from haechi.operations.destinations.later import Later
 from haechi.process import ending
 from haechi.sources._base import Wanted
 from tests.unit.operations.ground import Ground, lay

@@ -12,7 +12,7 @@ import pytest
 from haechi.errors import SourceChanged, StoreFull
 from haechi.events import SILENT
 from haechi.model import Copy, PartInfo, RestorePoint
-from haechi.operations.carrying import Counted, carry
+from haechi.operations.destinations.carrying import Counted, carry
 
 INFO = PartInfo("shop.dump", "bytes")
 

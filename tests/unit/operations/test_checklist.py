@@ -11,12 +11,14 @@ import pytest
 
 from haechi.events import SILENT
 from haechi.model import Promise, ProofState
-from haechi.operations import checklist, reports, updates, usual_lists
-from haechi.operations.alarms import Alarm
+from haechi.operations import checklist, usual_lists
 from haechi.operations.checklist import Answer, Checklist, Gone, Line, Result, State
-from haechi.operations.reports import Seal
-from haechi.operations.stack_status import StackStanding
+from haechi.operations.proving import reports
+from haechi.operations.proving.reports import Seal
+from haechi.operations.stacks.status import StackStanding
 from haechi.operations.status import Standing
+from haechi.operations.watching import updates
+from haechi.operations.watching.alarms import Alarm
 from haechi.schedule import parse
 from tests.unit.operations.ground import SEOUL, Ground, lay
 

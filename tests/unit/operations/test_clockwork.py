@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from haechi import clock
-from haechi.operations import clockwork
+from haechi.operations.watching import clockwork
 
 HOUR = timedelta(hours=1)
 

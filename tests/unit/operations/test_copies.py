@@ -15,11 +15,12 @@ from haechi.errors import StoreUnavailable
 from haechi.events import SILENT
 from haechi.legs import Lies, Rule
 from haechi.model import Copy, Proof, ProofState, RestorePoint
-from haechi.operations import copies, costs
 from haechi.operations.backup import back_up
-from haechi.operations.costs import Prices
-from haechi.operations.later import Later
+from haechi.operations.destinations import costs
+from haechi.operations.destinations.costs import Prices
+from haechi.operations.destinations.later import Later
 from haechi.operations.verify import verify
+from haechi.operations.watching import copies
 from tests.unit.operations.ground import Ground, lay
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from haechi.operations.critical_path import Stage, critical
+from haechi.operations.proving.critical_path import Stage, critical
 
 
 def stage(title: str, began: float, seconds: float) -> Stage:

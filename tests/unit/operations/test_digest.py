@@ -16,9 +16,10 @@ from haechi.events import SILENT
 from haechi.model import Outcome, Promise
 from haechi.notify._base import Message, Mood
 from haechi.notify.email import written
-from haechi.operations import digest, status
-from haechi.operations.alarms import Alarm
+from haechi.operations import status
 from haechi.operations.backup import back_up
+from haechi.operations.people import digest
+from haechi.operations.watching.alarms import Alarm
 from tests.unit.operations.ground import Ground, lay
 
 HOUR = timedelta(hours=1)

@@ -15,10 +15,11 @@ from haechi.errors import StoreUnavailable
 from haechi.events import SILENT
 from haechi.model import Outcome, Promise, Run
 from haechi.notify._base import Line, Message
-from haechi.operations import doctor, filling, looks
+from haechi.operations import doctor
 from haechi.operations.desk import Desk
 from haechi.operations.doctor import Finding, Health
-from haechi.operations.telling import Channel, Teller
+from haechi.operations.people.telling import Channel, Teller
+from haechi.operations.watching import filling, looks
 from haechi.places.local import LocalPlace
 from haechi.schedule import parse
 from tests.unit.operations.ground import lay

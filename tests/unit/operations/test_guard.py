@@ -15,8 +15,8 @@ from haechi.errors import HaechiError, PartlyDone
 from haechi.events import SILENT
 from haechi.operations import guard
 from haechi.operations.checks import Check, Query
+from haechi.operations.destinations.later import Later
 from haechi.operations.guard import Guarded, Went
-from haechi.operations.later import Later
 from haechi.places.local import LocalPlace
 from haechi.sources.sqlite import Options, SQLite
 from tests.unit.sources.ground import Installation, install

@@ -21,7 +21,7 @@ from haechi.events import SILENT
 from haechi.model import RestorePoint
 from haechi.operations import backup, replicate, restore
 from haechi.operations.backup import back_up
-from haechi.operations.into_mirror import MirrorDestination
+from haechi.operations.destinations.into_mirror import MirrorDestination
 from haechi.operations.service import Onward, Service
 from haechi.places.local import LocalPlace
 from haechi.sources import bucket, command

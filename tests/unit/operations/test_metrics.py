@@ -13,11 +13,12 @@ import pytest
 from haechi.documents import monitoring
 from haechi.events import SILENT
 from haechi.model import Outcome, Promise
-from haechi.operations import copies, metrics, status
-from haechi.operations.alarms import Alarm
+from haechi.operations import status
 from haechi.operations.backup import back_up
-from haechi.operations.metrics import FAMILIES, Metric
 from haechi.operations.service import Service
+from haechi.operations.watching import copies, metrics
+from haechi.operations.watching.alarms import Alarm
+from haechi.operations.watching.metrics import FAMILIES, Metric
 from tests.unit.operations.ground import Ground, lay
 from tests.unit.plan.test_mistakes import GOOD, only
 

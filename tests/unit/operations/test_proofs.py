@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from haechi.model import Copy, Proof, ProofState, RestorePoint
-from haechi.operations import proofs
+from haechi.operations.proving import proofs
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GOOD = {"structure": ProofState.VERIFIED, "sample": ProofState.VERIFIED, "all": ProofState.VERIFIED,

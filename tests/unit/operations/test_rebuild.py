@@ -12,7 +12,7 @@ from haechi.events import SILENT
 from haechi.journal.book import Journal
 from haechi.model import RestorePoint
 from haechi.operations.backup import back_up
-from haechi.operations.later import Later
+from haechi.operations.destinations.later import Later
 from haechi.operations.rebuild import rebuild
 from tests.unit.operations.ground import lay
 

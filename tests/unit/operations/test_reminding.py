@@ -14,9 +14,9 @@ from haechi.events import SILENT
 from haechi.notify._base import Call, Line, Message
 from haechi.notify.email import recipients, written
 from haechi.notify.slack import payload
-from haechi.operations import reminding
-from haechi.operations.reminding import Contact, Pace
-from haechi.operations.telling import Channel, Teller
+from haechi.operations.people import reminding
+from haechi.operations.people.reminding import Contact, Pace
+from haechi.operations.people.telling import Channel, Teller
 from tests.unit.operations.ground import SEOUL
 from tests.unit.operations.test_telling import Way
 

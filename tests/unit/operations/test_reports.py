@@ -17,9 +17,10 @@ from haechi.errors import NotThere, SecretMissing, UsageMistake
 from haechi.events import SILENT
 from haechi.journal.book import Journal
 from haechi.model import Proof, ProofState
-from haechi.operations import drill, reports
+from haechi.operations import drill
 from haechi.operations.backup import back_up
-from haechi.operations.reports import Seal
+from haechi.operations.proving import reports
+from haechi.operations.proving.reports import Seal
 from haechi.sources._base import Comparison, Rehearsed, Restored
 from tests.unit.operations.ground import Ground, Papers, lay
 

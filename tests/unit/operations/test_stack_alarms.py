@@ -12,11 +12,15 @@ from haechi import clock
 from haechi.cli.render import standings as shown
 from haechi.events import SILENT
 from haechi.model import Promise
-from haechi.operations import reports, set_backup, stack_alarms, stack_status, status
-from haechi.operations.alarms import Alarm
-from haechi.operations.recovery_set import RecoverySet
-from haechi.operations.stack_drill import KIND
-from haechi.operations.stack_status import Drilling, StackStanding
+from haechi.operations import status
+from haechi.operations.proving import reports
+from haechi.operations.sets import backup as set_backup
+from haechi.operations.sets.recovery_set import RecoverySet
+from haechi.operations.stacks import alarms as stack_alarms
+from haechi.operations.stacks import status as stack_status
+from haechi.operations.stacks.drill import KIND
+from haechi.operations.stacks.status import Drilling, StackStanding
+from haechi.operations.watching.alarms import Alarm
 from haechi.schedule import parse
 from tests.unit.operations.ground import SEOUL, Ground, lay
 

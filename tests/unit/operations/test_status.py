@@ -11,8 +11,9 @@ import pytest
 from haechi.cli.render import standings as shown
 from haechi.events import SILENT
 from haechi.model import Promise, Proof, ProofState
-from haechi.operations import measures, restore, status
+from haechi.operations import restore, status
 from haechi.operations.backup import back_up
+from haechi.operations.proving import measures
 from haechi.operations.status import Standing
 from haechi.sources._base import Wanted
 from tests.unit.operations.ground import Ground, lay

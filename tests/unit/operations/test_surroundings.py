@@ -6,7 +6,7 @@ import pytest
 
 from haechi.credentials import Secret
 from haechi.errors import UsageMistake
-from haechi.operations.surroundings import brought_in, environment, fill
+from haechi.operations.stacks.surroundings import brought_in, environment, fill
 from haechi.sources._base import Address, Rehearsed, Restored
 
 URL = Secret("postgresql://admin:p%40ss@10.1.2.3:5433/erp")

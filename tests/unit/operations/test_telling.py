@@ -13,10 +13,10 @@ from haechi import clock
 from haechi.errors import NotTold
 from haechi.events import SILENT, Reporter
 from haechi.notify._base import Line, Message, Mood
-from haechi.operations import news, telling
 from haechi.operations.backup import back_up
-from haechi.operations.reminding import Pace
-from haechi.operations.telling import Channel, Teller
+from haechi.operations.people import news, telling
+from haechi.operations.people.reminding import Pace
+from haechi.operations.people.telling import Channel, Teller
 from haechi.operations.together import together
 from haechi.schedule import Window
 from tests.unit.operations.ground import SEOUL, lay

@@ -10,10 +10,10 @@ import pytest
 from haechi.cli.render import expectations as shown_expectations
 from haechi.cli.render import trends as shown
 from haechi.model import Promise, Proof, ProofState
-from haechi.operations import trend
-from haechi.operations.expectations import Scenario, Stage, expectations
+from haechi.operations.proving import trend
+from haechi.operations.proving.expectations import Scenario, Stage, expectations
+from haechi.operations.proving.trend import Going, Trend
 from haechi.operations.status import Standing
-from haechi.operations.trend import Going, Trend
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, MONTH = timedelta(days=1), timedelta(days=30)

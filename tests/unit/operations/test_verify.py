@@ -16,7 +16,7 @@ from haechi.model import ProofState, Share
 from haechi.operations import listing, verify
 from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk
-from haechi.operations.into_vault import VaultDestination
+from haechi.operations.destinations.into_vault import VaultDestination
 from tests.unit.operations.ground import Ground, Papers, lay
 
 

@@ -15,7 +15,7 @@ from haechi.model import RestorePoint
 from haechi.operations import restore
 from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk
-from haechi.operations.into_vault import VaultDestination
+from haechi.operations.destinations.into_vault import VaultDestination
 from haechi.operations.restore import Brought
 from haechi.operations.service import PlanRecord, Service
 from haechi.sources._base import Source, Wanted

@@ -40,7 +40,9 @@ def command(
     from haechi.attributes import this_user
     from haechi.cli.render import standings
     from haechi.errors import AlarmStands, UsageMistake
-    from haechi.operations import alarms, checklist, news, reminding
+    from haechi.operations import checklist
+    from haechi.operations.people import news, reminding
+    from haechi.operations.watching import alarms
 
     view, home = at_home()
     if accept:

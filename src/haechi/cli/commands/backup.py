@@ -60,7 +60,7 @@ def _in_place(
     home: Home, chosen: Sequence[Service], reporter: Reporter, tags: Sequence[str], retention: bool
 ) -> Outcomes[BackedUp]:
     """Where no daemon runs."""
-    from haechi.operations import news
+    from haechi.operations.people import news
     from haechi.operations.protect import protect
     from haechi.operations.together import together
 

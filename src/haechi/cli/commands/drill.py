@@ -61,7 +61,8 @@ def command(
     from haechi.cli import whole_drill
     from haechi.cli.render import drills
     from haechi.errors import NotVerified, UsageMistake
-    from haechi.operations import drill, hooks, news
+    from haechi.operations import drill, hooks
+    from haechi.operations.people import news
 
     if by_chance and point != "latest":
         raise UsageMistake(

@@ -11,7 +11,7 @@ from haechi.cli.home import at_home
 from haechi.i18n import N_, plural
 
 if TYPE_CHECKING:
-    from haechi.operations.metrics import Metric
+    from haechi.operations.watching.metrics import Metric
 
 GROUP = "look"
 SUMMARY = N_("How things stand as figures for Prometheus, its alert rules, and a dashboard for Grafana")
@@ -39,7 +39,7 @@ def command(
     from haechi.app import figures
     from haechi.cli.screen import screen
     from haechi.documents import monitoring
-    from haechi.operations import metrics
+    from haechi.operations.watching import metrics
 
     if rules or dashboard:
         text = monitoring.rules() if rules else monitoring.dashboard()

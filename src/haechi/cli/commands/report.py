@@ -33,7 +33,7 @@ def list_reports(
     limit: Annotated[int, Option("--limit", min=1, help=N_("At most so many."))] = 20,
 ) -> None:
     from haechi.cli.render import reports as shown
-    from haechi.operations import reports
+    from haechi.operations.proving import reports
 
     view, home = at_home()
     found = home.journal.reports.find(kind=kind, subject=about, limit=limit)
@@ -53,7 +53,7 @@ def show(
     from haechi.documents import report as document
     from haechi.errors import NotVerified
     from haechi.fileio import write_atomic
-    from haechi.operations import reports
+    from haechi.operations.proving import reports
 
     view, home = at_home()
     found = home.journal.reports.get(report)

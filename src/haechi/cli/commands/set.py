@@ -34,7 +34,7 @@ Set = Annotated[str, Argument(metavar="SET", help=N_("A set as the plan names it
 @commands.command("backup", help=N_("Take its services as one point, now."))
 def backup(name: Set, dry_run: DryRun = False) -> None:
     from haechi.cli.render import points, sets
-    from haechi.operations import set_backup
+    from haechi.operations.sets import backup as set_backup
 
     view, home = at_home()
     chosen = home.recovery_set(name, taking=True)
@@ -59,7 +59,7 @@ def list_points(
     where: Where = None,
 ) -> None:
     from haechi.cli.render import sets
-    from haechi.operations import recovery_set
+    from haechi.operations.sets import recovery_set
 
     view, home = at_home()
     with view.progress() as reporter:
@@ -93,7 +93,8 @@ def restore(
 ) -> None:
     from haechi.cli.render import sets
     from haechi.errors import NotVerified
-    from haechi.operations import hooks, set_restore
+    from haechi.operations import hooks
+    from haechi.operations.sets import restore as set_restore
 
     view, home = at_home()
     with view.progress() as reporter:
@@ -131,7 +132,7 @@ def audit(
     from haechi.cli.render import sets
     from haechi.errors import NotVerified
     from haechi.i18n import plural
-    from haechi.operations import set_audit
+    from haechi.operations.sets import audit as set_audit
 
     view, home = at_home()
     shown = None if view.json else set_audit.SHOWN
@@ -153,7 +154,7 @@ def thaw(
         Option("--when-orphaned", hidden=True, help=N_("Wait until the run that asks for this is gone.")),
     ] = False,
 ) -> None:
-    from haechi.operations import freezing
+    from haechi.operations.sets import freezing
 
     if when_orphaned and not freezing.wait_for_orphanage():
         return

@@ -13,7 +13,7 @@ from haechi.i18n import N_, _
 if TYPE_CHECKING:
     from haechi.app import Home
     from haechi.cli.screen import Screen
-    from haechi.operations.stack_status import StackStanding
+    from haechi.operations.stacks.status import StackStanding
     from haechi.operations.status import Standing
 
 GROUP = "look"
@@ -40,7 +40,8 @@ def command(
     from haechi.cli.render import stack_standings
     from haechi.cli.render import standings as shown
     from haechi.errors import PromiseBroken
-    from haechi.operations import stack_status, status
+    from haechi.operations import status
+    from haechi.operations.stacks import status as stack_status
 
     view, home = at_home()
     if copies:
@@ -79,7 +80,7 @@ def command(
 def _scenarios(view: Screen, home: Home, standings: list[Standing], wholes: list[StackStanding]) -> None:
     from haechi.app import expecting
     from haechi.cli.render import expectations as shown
-    from haechi.operations import expectations
+    from haechi.operations.proving import expectations
 
     found = expectations.expectations(expecting.scenarios(home), standings)
     drilled = {one.name.removeprefix("scenario:"): one for one in wholes if one.name.startswith("scenario:")}
@@ -88,7 +89,7 @@ def _scenarios(view: Screen, home: Home, standings: list[Standing], wholes: list
 
 def _copies(view: Screen, home: Home, services: list[str] | None) -> None:
     from haechi.cli.render import spreads as shown
-    from haechi.operations import copies
+    from haechi.operations.watching import copies
 
     with view.progress() as reporter:
         found = copies.spreads(home.services(services), home.desk, reporter)

@@ -56,7 +56,8 @@ def command(
 ) -> None:
     from haechi.cli.render import points
     from haechi.errors import HaechiError, NotVerified, PartlyDone, UsageMistake
-    from haechi.operations import hooks, news, verify
+    from haechi.operations import hooks, verify
+    from haechi.operations.people import news
 
     if sum((by_chance, every, point != "latest")) > 1:
         raise UsageMistake(

@@ -10,8 +10,8 @@ from rich.text import Text
 from haechi.cli.render import amounts
 from haechi.cli.render.terminal import table
 from haechi.i18n import N_, _
-from haechi.operations.expectations import Expectation
-from haechi.operations.stack_status import StackStanding
+from haechi.operations.proving.expectations import Expectation
+from haechi.operations.stacks.status import StackStanding
 
 _PRIORITIES = {"high": N_("high"), "medium": N_("medium"), "low": N_("low")}
 

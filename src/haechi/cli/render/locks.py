@@ -11,7 +11,7 @@ from rich.text import Text
 from haechi.cli.render import amounts
 from haechi.cli.render.terminal import table
 from haechi.i18n import _
-from haechi.operations.locks import Locked
+from haechi.operations.destinations.locks import Locked
 
 
 def text(found: Sequence[Locked], zone: tzinfo | None) -> RenderableType:

@@ -14,7 +14,7 @@ from haechi.i18n import N_, _, plural
 from haechi.model import ProofState
 from haechi.operations.backup import BackedUp
 from haechi.operations.listing import Row
-from haechi.operations.proofs import CopyState
+from haechi.operations.proving.proofs import CopyState
 from haechi.operations.retain import RetentionPlan
 from haechi.operations.together import Outcomes
 from haechi.operations.verify import Verified

@@ -12,10 +12,10 @@ from haechi.cli.render import amounts, points, restores
 from haechi.cli.render.terminal import table
 from haechi.errors import UsageMistake
 from haechi.i18n import _
-from haechi.operations.recovery_set import SetPoint
-from haechi.operations.set_audit import Finding
-from haechi.operations.set_backup import SetTaken
-from haechi.operations.set_restore import SetBrought, SetPlan
+from haechi.operations.sets.audit import Finding
+from haechi.operations.sets.backup import SetTaken
+from haechi.operations.sets.recovery_set import SetPoint
+from haechi.operations.sets.restore import SetBrought, SetPlan
 
 
 def targets(pairs: Sequence[str]) -> dict[str, dict[str, str]]:

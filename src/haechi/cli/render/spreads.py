@@ -13,8 +13,8 @@ from haechi.cli.render import amounts
 from haechi.cli.render.points import state
 from haechi.cli.render.terminal import table
 from haechi.i18n import _
-from haechi.operations.copies import CopyStanding, Spread
-from haechi.operations.costs import Cost
+from haechi.operations.destinations.costs import Cost
+from haechi.operations.watching.copies import CopyStanding, Spread
 
 
 def text(found: Sequence[Spread], costs: Sequence[Cost], zone: tzinfo | None) -> RenderableType:

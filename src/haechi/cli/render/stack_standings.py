@@ -11,7 +11,7 @@ from rich.text import Text
 from haechi.cli.render import amounts
 from haechi.cli.render.terminal import table
 from haechi.i18n import _
-from haechi.operations.stack_status import StackStanding
+from haechi.operations.stacks.status import StackStanding
 
 
 def text(found: Sequence[StackStanding], zone: tzinfo | None) -> list[RenderableType]:

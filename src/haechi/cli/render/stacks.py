@@ -12,8 +12,8 @@ from rich.text import Text
 from haechi.cli.render import amounts, sets
 from haechi.cli.render.terminal import table
 from haechi.i18n import _
-from haechi.operations import stack_drilled
-from haechi.operations.stack_drilled import StackDrilled
+from haechi.operations.stacks import drilled as stack_drilled
+from haechi.operations.stacks.drilled import StackDrilled
 
 
 def text(done: Sequence[StackDrilled], zone: tzinfo | None) -> RenderableType:

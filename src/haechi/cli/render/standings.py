@@ -13,10 +13,10 @@ from haechi.cli.render.points import proof, state
 from haechi.cli.render.terminal import table
 from haechi.i18n import N_, _, plural
 from haechi.model import ProofState
-from haechi.operations.alarms import Alarm
 from haechi.operations.doctor import Finding, Health
-from haechi.operations.stack_status import StackStanding
+from haechi.operations.stacks.status import StackStanding
 from haechi.operations.status import Standing
+from haechi.operations.watching.alarms import Alarm
 
 _HEALTH = {
     Health.GOOD: (N_("good"), "green"),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from haechi.i18n import N_, _
+from haechi.operations.proving.trend import Going, Trend
 from haechi.operations.status import Standing
-from haechi.operations.trend import Going, Trend
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WORDS = {

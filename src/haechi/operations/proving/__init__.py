@@ -1,0 +1,1 @@
+"""What a proof is worth, and what it says: measured, timed, signed."""

@@ -1,0 +1,1 @@
+"""What is wrong by itself or by its silence, found from outside."""
