@@ -46,11 +46,15 @@ def run(home: Home, view: View, *, name: str | None = None, schedules: bool = Tr
         except KeyboardInterrupt:
             readiness.notify("STOPPING=1")
             left = worker.leave()
+        except HaechiError:
+            worker.leave()
+            raise
         _ended(view, left)
 
 
 def _starter(worker: Worker) -> Callable[[str, Duty], None]:
     def start(run: str, duty: Duty) -> None:
+        worker.supersede(run)
         if duty.words[0] == "backup":
             worker.submit(run, duty.subject, "backup", duty.subject, {}, at=duty.at)
         else:
@@ -89,6 +93,7 @@ def _begun(view: View, worker: Worker, scheduler: Scheduler) -> None:
 def _live(watch: serving.Watch, worker: Worker, scheduler: Scheduler, view: View, schedules: bool) -> None:
     cared = float("-inf")
     while True:
+        worker.stand()
         if watch.look():
             _take_up(watch, worker, scheduler, view, schedules)
         # Whatever is wrong with a database now, the daemon is there when it is right again.

@@ -13,6 +13,7 @@ from haechi.app import jobs, scenario_drills
 from haechi.app.home import Home
 from haechi.engine.database import Database
 from haechi.engine.hand import Outfit
+from haechi.engine.heartbeat import LEASE
 from haechi.engine.ledger import ALL, Ledger
 from haechi.engine.timetable import Duty, Timetable
 from haechi.engine.worker import ANYWHERE, Post
@@ -57,6 +58,7 @@ def post(home: Home, name: str | None = None) -> Post:
         (host and host.parallel) or home.plan.parallel,
         home.plan.server.together,
         (name, *host.labels) if host else (),
+        lease.total_seconds() if (lease := home.plan.server.lease) else LEASE,
     )
 
 

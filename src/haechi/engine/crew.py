@@ -23,6 +23,8 @@ class Crew:
         self._listeners: dict[str, list[Hear]] = {}
         self._lock = threading.Lock()
         self._leaving = False
+        self._broken_off: set[str] = set()  # runs that go on later, here or elsewhere
+        self._put_down: set[str] = set()  # those of them that nothing works on any more
 
     @contextmanager
     def hand(self, run: str) -> Iterator[Hand]:
@@ -40,19 +42,24 @@ class Crew:
                 self._hands.pop(run, None)
 
     def ask(self, run: str, what: str, **details: Any) -> dict[str, Any]:
-        """Have the hand of this run do a step. Raises Leaving, and gives no result, when this process ends."""
-        if self._leaving:
-            raise Leaving
+        """Have the hand of this run do a step. Raises Leaving, and gives no result, when this process ends or lets
+        go of the run."""
+        self._stay(run)
         answer = self._hands[run].ask(what, run=run, **details)
-        if self._leaving:
-            raise Leaving
+        self._stay(run)
         return answer
 
     def check(self, run: str) -> bool:
         """Whether this run may go on; False if somebody has ended it. Raises Leaving."""
-        if self._leaving:
-            raise Leaving
+        self._stay(run)
         return not self._hands[run].stopped
+
+    def is_leaving(self) -> bool:
+        return self._leaving
+
+    def _stay(self, run: str) -> None:
+        if self._leaving or run in self._broken_off:
+            raise Leaving
 
     @property
     def busy(self) -> list[str]:
@@ -73,13 +80,32 @@ class Crew:
         """End all hands in good order and let no new one begin; the runs that were broken off."""
         with self._lock:
             self._leaving = True
+        return self.let_go()
+
+    def let_go(self) -> list[str]:
+        """End all hands in good order, without a word of what they did: their runs go on later. Which these are."""
+        with self._lock:
             hands = dict(self._hands)
+            self._broken_off |= hands.keys()
         threads = [threading.Thread(target=hand.stop) for hand in hands.values()]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         return list(hands)
+
+    def put_down(self, run: str) -> None:
+        """Nothing of this process works on this run any more."""
+        with self._lock:
+            if run in self._broken_off:
+                self._broken_off.discard(run)
+                self._put_down.add(run)
+
+    def to_take_up(self) -> set[str]:
+        """The runs that were let go of and nothing works on any more; each is named once."""
+        with self._lock:
+            found, self._put_down = self._put_down, set()
+        return found
 
     # -- listening --------------------------------------------------------------------------------
 

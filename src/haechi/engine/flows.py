@@ -9,7 +9,7 @@ telling people twice is better than not at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from haechi import clock
 from haechi.engine.crew import Crew
 from haechi.engine.hand import stopped
 from haechi.engine.ledger import Ledger
+from haechi.errors import JournalUnavailable
 
 VERSION = "1"  # of these workflows: raised when a run that was begun by the older ones could not go on
 
@@ -69,23 +70,52 @@ def command(words: list[str], subject: str, order: Result) -> Result:
 def _alone_with(subject: str) -> Iterator[bool]:
     """A hand for this run, and its subject to itself: waited for, and given back when the hand has let go of it."""
     run, bench = _run(), _bench
-    held = False
+    asked = False
     try:
         with bench.crew.hand(run):
-            while bench.crew.check(run):
-                held = bench.ledger.take(subject, run, bench.worker, bench.together())
-                if held:
-                    break
-                clock.sleep(_LOOK)
+            held = False
+            while bench.crew.check(run) and not held:
+                asked = True  # it may be ours although the answer was lost
+                with suppress(JournalUnavailable):
+                    held = bench.ledger.take(subject, run, bench.worker, bench.together())
+                if not held:
+                    clock.sleep(_LOOK)
             yield held
     finally:
-        if held:
+        if asked:
+            _give_back(subject, run, bench)
+        bench.crew.put_down(run)
+
+
+def _give_back(subject: str, run: str, bench: Bench) -> None:
+    """However long the database is away: a subject that stayed taken would never be backed up again."""
+    while True:
+        try:
             bench.ledger.give_back(subject, run, bench.worker)
+        except JournalUnavailable:
+            if (
+                bench.crew.is_leaving()
+            ):  # then the worker's name is cleared when it starts again, or is buried
+                return
+            clock.sleep(_LOOK)
+        else:
+            return
+
+
+def _begin(run: str) -> bool:
+    """Whether this run begins for the first time."""
+    while True:
+        try:
+            return _bench.ledger.begin(run)
+        except JournalUnavailable:
+            if not _bench.crew.check(run):
+                return False
+            clock.sleep(_LOOK)
 
 
 @DBOS.step(name="capture")
 def capture(service: str, order: Result) -> Result:
-    again = not _bench.ledger.begin(_run())
+    again = not _begin(_run())
     return _bench.crew.ask(_run(), "capture", service=service, order=order, again=again)
 
 

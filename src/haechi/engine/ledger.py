@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Engine, MetaData, Table, delete, insert, select, update
 
@@ -71,6 +73,14 @@ class Colleague:
     process: str
     beats: int
     seen: datetime
+
+
+class Standing(Enum):
+    """What a worker's sign of life met with."""
+
+    KEPT = "kept"
+    BURIED = "buried"  # the others took it for dead, and what it had in its hands is theirs
+    REPLACED = "replaced"  # another one goes by its name
 
 
 @dataclass(frozen=True)
@@ -168,21 +178,39 @@ class Ledger:
 
     # -- workers ----------------------------------------------------------------------------------
 
-    def beat(self, name: str, version: str, process: str) -> None:
+    def claim(
+        self, name: str, version: str, process: str, instead_of: Colleague | None = None
+    ) -> Colleague | None:
+        """Begin to work by this name. None, or who has it: whoever is not told to be gone, or has beaten since."""
+        with self._writing() as connection:
+            self._one_at_a_time(connection)
+            row = connection.execute(select(_workers).where(_workers.c.name == name)).first()
+            if row is not None:
+                known = instead_of and (instead_of.process, instead_of.beats)
+                if known != (row.process, row.beats):
+                    return _colleague(row)
+            connection.execute(delete(_slots).where(_slots.c.worker == name))
+            fresh = {"name": name, "version": version, "process": process, "beats": 1}
+            opening.upsert(connection, _workers, {**fresh, "began": clock.now(), "seen": clock.now()})
+            return None
+
+    def beat(self, name: str, version: str, process: str) -> Standing:
         """This worker lives."""
         now = clock.now()
         with self._writing() as connection:
             mine = (_workers.c.name == name) & (_workers.c.process == process)
             values = {"beats": _workers.c.beats + 1, "seen": now, "version": version}
-            if not connection.execute(update(_workers).where(mine).values(values)).rowcount:
-                row = {"name": name, "version": version, "process": process, "beats": 1}
-                opening.upsert(connection, _workers, {**row, "began": now, "seen": now})
+            if connection.execute(update(_workers).where(mine).values(values)).rowcount:
+                return Standing.KEPT
+        found = self.claim(name, version, process)
+        return Standing.BURIED if found is None else Standing.REPLACED
 
-    def leave(self, name: str) -> None:
+    def leave(self, name: str, process: str) -> None:
         """This worker has nothing in its hands any more."""
+        mine = (_workers.c.name == name) & (_workers.c.process == process)
         with self._writing() as connection:
-            connection.execute(delete(_slots).where(_slots.c.worker == name))
-            connection.execute(delete(_workers).where(_workers.c.name == name))
+            if connection.execute(delete(_workers).where(mine)).rowcount:
+                connection.execute(delete(_slots).where(_slots.c.worker == name))
 
     def bury(self, dead: Colleague) -> bool:
         """What this worker had in its hands is free again; False if it has given a sign of life meanwhile."""
@@ -202,7 +230,7 @@ class Ledger:
     def colleagues(self) -> list[Colleague]:
         with self._reading() as connection:
             rows = connection.execute(select(_workers).order_by(_workers.c.name)).all()
-        return [Colleague(row.name, row.version, row.process, row.beats, row.seen) for row in rows]
+        return [_colleague(row) for row in rows]
 
     # -- care -------------------------------------------------------------------------------------
 
@@ -222,3 +250,7 @@ class Ledger:
     def _writing(self) -> Iterator[Connection]:
         with opening.explained(self._engine), self._engine.begin() as connection:
             yield connection
+
+
+def _colleague(row: Any) -> Colleague:
+    return Colleague(row.name, row.version, row.process, row.beats, row.seen)

@@ -7,6 +7,7 @@ name: held by a lock.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from haechi import clock, fileio
+from haechi.engine import naming
 from haechi.engine.crew import Crew
 from haechi.engine.database import Database, hush
 from haechi.engine.hand import Outfit
@@ -22,11 +24,15 @@ from haechi.engine.heartbeat import LEASE, Heartbeat, Tell
 from haechi.engine.ledger import Ledger
 from haechi.errors import DriverMissing, HaechiError, VaultLocked
 from haechi.i18n import _
+from haechi.journal import liveness
 
 ANYWHERE = "*"
 ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _POLL = 2.0  # seconds between two looks at the queue
 _SELDOM = 3.0
+_TURN = re.compile(
+    r"\d{8}T\d{6}Z"
+)  # of a run that is due by itself; one that a person wants has a mark of its own
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,13 @@ class Post:
 class Worker:
     """Runs in this process. `submit` may be called from any thread."""
 
-    def __init__(self, post: Post, crew: Crew, ledger: Ledger, tell: Tell):
+    def __init__(self, post: Post, mark: str, crew: Crew, ledger: Ledger, tell: Tell):
         self.post = post
+        self._mark = mark
         self.together = post.together
         self.crew = crew
         self.ledger = ledger
-        self.heartbeat = Heartbeat(post.name, crew, ledger, self.take_over, tell, post.lease)
+        self.heartbeat = Heartbeat(post.name, mark, crew, ledger, self, tell, post.lease)
 
     def submit(self, run: str, subject: str, kind: str, *given: Any, at: str = ANYWHERE) -> None:
         """Put a run into the queue of this host or label. One of this id is put there once, however often it is
@@ -103,12 +110,43 @@ class Worker:
         self.ledger.prune(older)
         return len(old)
 
-    def take_over(self, dead: str) -> None:
-        """Put what this worker had in its hands back into the queues. What only its host can do waits there."""
+    def take_over(self, living: set[str]) -> None:
+        """Put what is in the hands of none of these back into the queues. What only one host can do waits there."""
         from dbos import DBOS
 
-        for one in DBOS.list_workflows(status="PENDING", executor_id=dead, load_input=False):
-            DBOS.resume_workflow(one.workflow_id, queue_name=one.queue_name)
+        for one in DBOS.list_workflows(status="PENDING", load_input=False, load_output=False):
+            if one.executor_id not in living:
+                DBOS.resume_workflow(one.workflow_id, queue_name=one.queue_name)
+
+    def take_up(self, runs: set[str]) -> None:
+        """Put back what this worker has let go of, and nobody has taken meanwhile."""
+        from dbos import DBOS
+
+        for one in DBOS.list_workflows(status="PENDING", executor_id=self.post.name, load_input=False):
+            if one.workflow_id in runs:
+                DBOS.resume_workflow(one.workflow_id, queue_name=one.queue_name)
+
+    def supersede(self, run: str) -> list[str]:
+        """Of a duty whose turn has come again, the earlier turns that nobody has begun are off: what waits for a
+        host that is away is done once when it is back, or by the host that the service has moved to."""
+        from dbos import DBOS
+
+        duty, _at, moment = run.partition("@")
+        waiting = DBOS.list_workflows(
+            workflow_id_prefix=f"{duty}@", status="ENQUEUED", load_input=False, load_output=False
+        )
+        turns = [
+            one.workflow_id for one in waiting if _TURN.fullmatch(one.workflow_id.removeprefix(f"{duty}@"))
+        ]
+        earlier = [one for one in turns if one.partition("@")[2] < moment]
+        for one in earlier:
+            DBOS.cancel_workflow(one)
+        return earlier
+
+    def stand(self) -> None:
+        """Raises VaultLocked if another worker goes by this one's name: then this one has ended its work."""
+        if self.heartbeat.replaced:
+            raise naming.taken(self.post.name)
 
     def leave(self) -> list[str]:
         """End in good order; the runs that were broken off, which go on when a worker of this name starts again."""
@@ -118,7 +156,7 @@ class Worker:
         left = self.crew.leave()
         DBOS.destroy()
         with suppress(HaechiError):
-            self.ledger.leave(self.post.name)
+            self.ledger.leave(self.post.name, self._mark)
         return left
 
 
@@ -141,8 +179,9 @@ def working(post: Post, outfit: Outfit, tell: Tell) -> Iterator[Worker]:
             )
         post.database.prepare()
         ledger = Ledger(post.database.engine)
-        ledger.leave(post.name)  # one of this name, killed: the locks of this host know what is left of it
-        worker = Worker(post, Crew(outfit), ledger, tell)
+        mark = liveness.mark()
+        naming.take(ledger, post.name, mark, post.lease, alone=not post.database.is_shared, tell=tell)
+        worker = Worker(post, mark, Crew(outfit), ledger, tell)
         flows.serve(flows.Bench(worker.crew, ledger, post.name, lambda: worker.together))
         config: Mapping[str, Any] = {
             "name": "haechi",

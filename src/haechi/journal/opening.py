@@ -25,6 +25,19 @@ from haechi.journal.migrations import VERSIONS
 
 _PATIENCE = 30.0  # seconds to wait for another process that is writing
 _MIGRATION_LOCK = 0x6861656368690A  # any number of our own, for PostgreSQL's advisory lock
+# A host that is cut off says no goodbye. Without these each side waits for the other for hours: this one in the
+# middle of a question, the server with the locks of a transaction that nobody will ever end.
+_CUT_OFF = {"connect_timeout": 10, "tcp_user_timeout": 20_000} | {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
+_CUT_OFF_THERE = (
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 2",
+    "SET idle_in_transaction_session_timeout = '15s'",
+)
 
 
 def open_engine(url: str | None = None) -> Engine:
@@ -57,14 +70,21 @@ def connect(url: str) -> Engine:
             hint=_("It can be kept in SQLite or PostgreSQL."),
         )
     try:
-        return create_engine(
+        engine = create_engine(
             address.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 10},
+            connect_args=_CUT_OFF,
             hide_parameters=True,
         )
     except ModuleNotFoundError:
         raise DriverMissing.of("psycopg", "postgresql") from None
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.execute("; ".join(_CUT_OFF_THERE))
+        connection.commit()  # a rollback would take it back
+
+    return engine
 
 
 def _sqlite(path: Path) -> Engine:

@@ -164,6 +164,9 @@ class Server(Section):
         (), description="Hours in which nothing begins."
     )
     spread: Duration | None = Field(None, description="Runs due at one moment begin spread over so long.")
+    lease: Duration | None = Field(
+        None, description="A worker that is silent for so long counts as dead; 60 s if not said."
+    )
     disk_alarm: int = Field(
         80, ge=1, le=100, description="A disk that is fuller than so many percent is an alarm."
     )
