@@ -133,10 +133,10 @@ class RabbitMQ:
         }
         parts = [Part(PartInfo(PART, "bytes"), lambda: io.BytesIO(data), len(data))]
         if self.options.messages and isinstance(broker, ByAddress):
-            counted: dict[str, int] = {}
-            facts["messages"] = counted
+            counted = facts["messages"] = {}
+            sums = facts["message_sums"] = {}
             parts.append(
-                Part(PartInfo(messages.PART, messages.FORM), lambda: self._messages(broker, counted))
+                Part(PartInfo(messages.PART, messages.FORM), lambda: self._messages(broker, counted, sums))
             )
         yield Capture(moment, parts, lambda: facts)
 
@@ -180,7 +180,9 @@ class RabbitMQ:
         broker = (target if target.elsewhere else self.options).broker(self.place)
         saved, _data = _definitions(parts, wanted)
         prefix = f"{_PREFIX}{secrets.token_hex(4)}-"
-        moved = definitions.moved(saved, prefix)
+        lines = None if wanted.only else parts.get(messages.PART)
+        writer = broker.user if lines is not None and isinstance(broker, ByAddress) else None
+        moved = definitions.moved(saved, prefix, writer)
         began = clock.monotonic()
         try:
             broker.load(json.dumps(moved).encode())
@@ -189,6 +191,10 @@ class RabbitMQ:
                 *definitions.expected(saved, point.facts.get("definitions", {})),
                 *definitions.compare(moved, definitions.read(broker.export())),
             ]
+            if lines is not None:
+                compared += self._put_back(broker, lines, point, reporter, prefix)
+            elif point.facts.get("messages") and not wanted.only:
+                compared.append(Comparison("parts missing", [], [messages.PART]))
             rehearsed = Rehearsed(
                 Restored(broker.where, tuple(compared)), broker.where, seconds, apart=target.elsewhere
             )
@@ -205,33 +211,42 @@ class RabbitMQ:
         given = target.url if target.elsewhere else self.options.url
         return given.fetch() if given else None
 
-    def _messages(self, broker: ByAddress, counted: dict[str, int]) -> BinaryIO:
+    def _messages(self, broker: ByAddress, counted: dict[str, int], sums: dict[str, str]) -> BinaryIO:
         def lines() -> Iterator[bytes]:
             for queue in self.options.messages:
-                counted[queue] = 0
+                seen = messages.Lines()
                 for line in messages.look(broker, queue, self.options.most_messages):
-                    counted[queue] += 1
+                    seen.add(line)
                     yield line
+                counted[queue], sums[queue] = seen.count, seen.digest
 
         return io.BytesIO(b"".join(lines()))
 
     def _put_back(
-        self, broker: Broker, lines: PartReader, point: RestorePoint, reporter: Reporter
+        self, broker: Broker, lines: PartReader, point: RestorePoint, reporter: Reporter, prefix: str = ""
     ) -> list[Comparison]:
-        if not isinstance(broker, ByAddress):
+        """Without a prefix into the queues themselves, else into those of throwaway virtual hosts."""
+        if not isinstance(broker, ByAddress) and not prefix:
             reporter.warn(_("Messages go back by the management API only; they were left where they are."))
             return []
-        put: dict[str, int] = {}
+        put: dict[str, messages.Lines] = {}
         with (
             reporter.step(messages.PART, lines.info.size or None) as step,
             io.BufferedReader(lines.open()) as stream,  # type: ignore[type-var]
         ):
             for line in stream:
-                queue = messages.put(broker, line)
-                put[queue] = put.get(queue, 0) + 1
+                message = messages.read(line)
+                if isinstance(broker, ByAddress):
+                    messages.put(broker, message, prefix)
+                put.setdefault(message["queue"], messages.Lines()).add(line)
                 step.advance(len(line))
+        nothing = messages.Lines()
         known: Mapping[str, int] = point.facts.get("messages", {})
-        return [Comparison(f"messages of {queue}", n, put.get(queue, 0)) for queue, n in known.items()]
+        sums: Mapping[str, str] = point.facts.get("message_sums", {})
+        return [
+            *(Comparison(f"messages of {q}", n, put.get(q, nothing).count) for q, n in known.items()),
+            *(Comparison(f"messages of {q}: digest", d, put.get(q, nothing).digest) for q, d in sums.items()),
+        ]
 
 
 def _definitions(parts: Mapping[str, PartReader], wanted: Wanted) -> tuple[dict[str, Any], bytes]:

@@ -10,6 +10,7 @@ import pytest
 from haechi.places.local import LocalPlace
 from haechi.sources import mariadb, mongodb, postgresql, redis
 from haechi.sources._base import Source
+from haechi.sources._postgresql import catalog
 from tests.integration.planted.planting import Facts, drilled, named, whole
 from tests.servers import mariadb as maria_server
 from tests.servers import mongodb as mongo_server
@@ -110,6 +111,49 @@ def test_a_truncated_dump_and_one_that_is_left_out(
     assert half.startswith(("damaged", "program-failed"))
     said = named(drilled(it, rewrite=lambda name, data: None if database in name else data, into="server"))
     assert f"databases missing: [] is ['{database}']" in said
+
+
+def test_a_dump_that_is_read_in_another_charset(tmp_path: Path, postgres15: Postgres, database: str) -> None:
+    """Every letter that is none of ASCII becomes two or three others, and no row is missing."""
+
+    def said_to_be_latin(_name: str, data: bytes) -> bytes:
+        honest, wrong = b"SET client_encoding = 'UTF8';", b"SET client_encoding='LATIN1';"
+        assert data.count(honest) == 1 and len(honest) == len(wrong)
+        return data.replace(honest, wrong)
+
+    said = named(
+        drilled(of_postgres(tmp_path, postgres15, database), rewrite=said_to_be_latin, into="server")
+    )
+    assert "public.mangled" in said and "public.fine" in said
+    assert "public.other" not in said and "missing" not in said
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ("encoding 'SQL_ASCII' locale 'C'", ("encoding: UTF8 is SQL_ASCII",)),
+        ("encoding 'UTF8' locale 'C.UTF-8'", ("collate: C is C.UTF-8", "ctype: C is C.UTF-8")),
+    ],
+    ids=["encoding", "collation"],
+)
+def test_a_database_that_comes_back_in_another_encoding_or_order(
+    tmp_path: Path,
+    postgres15: Postgres,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    made: str,
+    words: tuple[str, ...],
+) -> None:
+    it = of_postgres(tmp_path, postgres15, database)
+    monkeypatch.setattr(
+        catalog,
+        "create_database",
+        lambda name, _like, _server: f'create database "{name}" {made} template template0',
+    )
+    said = named(drilled(it, into="server"))
+    for word in words:
+        assert word in said
+    assert "public." not in said, "the rows are the same"
 
 
 # -- MongoDB ---------------------------------------------------------------------------------------------------------

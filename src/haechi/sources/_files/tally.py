@@ -1,7 +1,8 @@
 """What a tar stream holds, measured as it passes.
 
 Two programs list one directory in two orders, and which of a file's names comes first is chance. So the digests are
-sums: of all names, and of all contents with their times. Equal trees give equal sums, in whatever order.
+sums: of all names, and of all contents with their times. Equal trees give equal sums, in whatever order. Which
+contents lie under which name is told of trees where each file has one.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ class Tally:
     def __init__(self, names: Roster | None = None) -> None:
         self.files = self.directories = self.others = self.size = 0
         self.roster = names or Roster()
-        self._names = self._contents = self._modes = self._owners = 0
+        self._names = self._contents = self._named = self._modes = self._owners = 0
+        self._linked = False
 
     def name(self, member: Member, below: bytes) -> None:
         kind = member.kind
+        self._linked = self._linked or member.is_link
         self.files += kind == "f"
         self.directories += kind == "d"
         self.others += kind in "lo"
@@ -48,6 +51,7 @@ class Tally:
         self.size += member.size
         told = b"%d %d " % (member.size, member.mtime)
         self._contents = _add(self._contents, hashlib.sha256(told + digest))
+        self._named = _add(self._named, hashlib.sha256(digest + below))
         self.roster.take(below, b"", member.size)
 
     @property
@@ -59,6 +63,7 @@ class Tally:
             "size": self.size,
             "names": f"{self._names:064x}",
             "contents": f"{self._contents:064x}",
+            **({} if self._linked else {"contents_by_name": f"{self._named:064x}"}),
             "modes": f"{self._modes:064x}",
             "owners": f"{self._owners:064x}",
             **self.roster.facts,

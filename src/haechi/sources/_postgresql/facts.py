@@ -13,6 +13,7 @@ from typing import Any
 from haechi.errors import AccessRefused, ProgramFailed, SourceChanged
 from haechi.i18n import _
 from haechi.sources._base import Comparison
+from haechi.sources._postgresql import catalog
 from haechi.sources._postgresql.session import Row, Session, identifier
 
 _SAMPLE_ROWS = 100_000
@@ -176,11 +177,8 @@ def compare(
 ) -> list[Comparison]:
     """Count again in a restored database what the facts of the dump say. `only`: these tables, and no objects."""
     comparisons = []
-    encoding = (facts.get("properties") or {}).get("encoding")
-    if only is None and encoding:
-        comparisons.append(
-            Comparison(f"{session.database}: encoding", encoding, digest_method(session).split(" ")[1])
-        )
+    if only is None and facts.get("properties"):
+        comparisons += _compare_properties(session, facts["properties"])
     if only is None and "objects" in facts:
         comparisons += _compare_objects(session, facts)
     method = digest_method(session)
@@ -189,6 +187,25 @@ def compare(
             continue
         comparisons.append(_compare_table(session, name, expected, facts.get("digest"), method))
     return comparisons
+
+
+def _compare_properties(session: Session, wanted: Mapping[str, Any]) -> list[Comparison]:
+    """A database that somebody made anew by hand may hold all rows, and yet sort, fold and search them otherwise."""
+    here = catalog.properties(session, session.database)
+    return [
+        Comparison(
+            f"{session.database}: {what}",
+            wanted[what],
+            wanted[what] if _spelled(wanted[what]) == _spelled(here[what]) else here[what],
+        )
+        for what in ("encoding", "collate", "ctype")
+        if wanted.get(what)
+    ]
+
+
+def _spelled(name: str) -> str:
+    """Systems write one locale in several ways: en_US.UTF-8, en_US.utf8."""
+    return name.lower().replace("-", "")
 
 
 def sampled(facts: Mapping[str, Any], only: Sequence[str] | None = None) -> list[str]:

@@ -118,6 +118,7 @@ class ByAddress:
         base, user, password = _parts(url, user, password)
         self._client = Client(base, timeout=_PATIENCE, user=user, password=password)
         self.where = self._client.shown
+        self.user = user
 
     def version(self) -> str:
         return str(self.get("overview").get("rabbitmq_version", ""))

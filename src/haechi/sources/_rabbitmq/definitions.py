@@ -73,9 +73,9 @@ def expected(saved: Mapping[str, Any], known: Mapping[str, Any]) -> list[Compari
     return [Comparison(f"{kind} in the copy", about, now.get(kind)) for kind, about in known.items()]
 
 
-def moved(definitions: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def moved(definitions: Mapping[str, Any], prefix: str, writer: str | None = None) -> dict[str, Any]:
     """The same in virtual hosts and of users that are nobody's. What would act by itself (shovels, federation) or is
-    for the whole broker is left out."""
+    for the whole broker is left out. The `writer` may put messages there."""
     made: dict[str, Any] = copy.deepcopy(dict(definitions))
     for kind in ("parameters", "global_parameters"):
         made[kind] = []
@@ -89,6 +89,9 @@ def moved(definitions: Mapping[str, Any], prefix: str) -> dict[str, Any]:
             thing["vhost"] = prefix + thing["vhost"]
             if "user" in thing:
                 thing["user"] = prefix + thing["user"]
+    for vhost in made.get("vhosts", ()) if writer else ():
+        may = {"configure": "^$", "write": ".*", "read": "^$"}
+        made.setdefault("permissions", []).append({"user": writer, "vhost": vhost["name"], **may})
     return made
 
 

@@ -6,11 +6,14 @@ somebody takes at that moment are in nobody's copy. It is for queues whose messa
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
-from haechi.errors import HaechiError
+from haechi.errors import Damaged, HaechiError
 from haechi.i18n import _
 from haechi.sources._rabbitmq.broker import ByAddress
 
@@ -43,14 +46,45 @@ def look(broker: ByAddress, queue: str, most: int) -> Iterator[bytes]:
         yield json.dumps(kept, ensure_ascii=False).encode() + b"\n"
 
 
-def put(broker: ByAddress, line: bytes) -> str:
-    """Straight into its queue; which one that is."""
-    message = json.loads(line)
+@dataclass
+class Lines:
+    """The messages of one queue, as they go by: how many, and a sum over them in their order."""
+
+    count: int = 0
+    _sum: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, line: bytes) -> None:
+        self.count += 1
+        self._sum.update(line)
+
+    @property
+    def digest(self) -> str:
+        return str(self._sum.hexdigest()[:16])
+
+
+def read(line: bytes) -> dict[str, Any]:
+    """One that was kept. Raises Damaged."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict) or "queue" not in message:
+        raise Damaged(
+            _("“{part}” breaks off, or holds something else than messages.").format(part=PART),
+            hint=_("Use another copy, or an older restore point."),
+        )
+    return message
+
+
+def put(broker: ByAddress, message: Mapping[str, Any], prefix: str = "") -> None:
+    """Straight into its queue, in the virtual host with this prefix."""
     vhost, name = split(message["queue"])
+    vhost = prefix + vhost
     answer = broker.post(
         f"exchanges/{quote(vhost, safe='')}/amq.default/publish",
         {
-            "properties": message["properties"],
+            "properties": message["properties"]
+            or {},  # the API tells of none as of an empty list, and refuses it
             "routing_key": name,
             "payload": message["payload"],
             "payload_encoding": message["encoding"],
@@ -60,7 +94,6 @@ def put(broker: ByAddress, line: bytes) -> str:
         raise HaechiError(
             _("There is no queue “{queue}” to put messages into.").format(queue=message["queue"])
         )
-    return str(message["queue"])
 
 
 def split(queue: str) -> tuple[str, str]:
