@@ -28,7 +28,7 @@ from haechi.model import Copy, PartInfo, RestorePoint
 from haechi.retention import tiers_begun
 from haechi.stores._base import Store
 
-_TRIES = 5  # other writers that may take the same name at the same moment
+_TRIES = 100  # each try that is lost was won by somebody: more than ever write at the same moment
 
 
 @dataclass

@@ -163,6 +163,14 @@ def test_when_a_search_finds_the_same(now: dict[str, Any], exact: bool, nearly: 
     assert searching._same(NEAR, now, exact=False, keyed=True) is nearly
 
 
+def test_what_is_nearer_is_no_damage_where_an_index_is_not_exact() -> None:
+    nearer = found((1, 0.0), (7, 0.4), (8, 0.5), (9, 0.6))
+    assert searching._same(NEAR, nearer, exact=False, keyed=True)
+    assert not searching._same(NEAR, nearer, exact=True, keyed=True)
+    assert not searching._same(NEAR, nearer, exact=False, keyed=True, farther=False)
+    assert not searching._same(nearer, NEAR, exact=False, keyed=True)
+
+
 def test_names_say_what_lies_beside() -> None:
     beside = names.read("shop", "docs__before_20260128_120500_2")
     assert beside
