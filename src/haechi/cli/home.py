@@ -21,4 +21,7 @@ def at_home() -> tuple[Screen, Home]:
         from haechi.app import logs
 
         view.log = logs.of(home, for_programs=view.json)
+    from haechi.app import traces
+
+    view.traces = traces.beside(view, home)
     return view, home

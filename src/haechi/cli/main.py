@@ -75,6 +75,8 @@ def run(argv: Sequence[str]) -> int:
 
         return _fail(defects.report(surprise, argv))
     finally:
+        with suppress(KeyboardInterrupt):
+            screen().close()
         _flush()
 
 

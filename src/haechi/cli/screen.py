@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from haechi.app.logs import Log
+    from haechi.app.traces import Traces
 
 
 class Screen:
@@ -40,6 +41,7 @@ class Screen:
         self.language_chosen = False
         self.zone: tzinfo | None = None  # None: the host's
         self.log: Log | None = None  # where the plan wants it
+        self.traces: Traces | None = None  # the same
         self._answered = False
 
     @classmethod
@@ -172,7 +174,13 @@ class Screen:
         from haechi.cli.render import progress
 
         with progress.listener(self) as shown:
-            yield Reporter(shown, *([self.log] if self.log else []), *others)
+            kept: list[Listener] = [one for one in (self.log, self.traces) if one is not None]
+            yield Reporter(shown, *kept, *others)
+
+    def close(self) -> None:
+        """The program is about to end."""
+        if self.traces is not None:
+            self.traces.close()
 
     # -- questions --------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The tables of a plan that concern coming back: sets, scenarios, guarded commands; and the hosts that work."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -146,6 +147,25 @@ class Log(Short):
         return to if to in ("journald", "stdout") or not base else str(base / to)
 
 
+class Traces(Short):
+    """Where traces of runs are sent."""
+
+    to: str = Field(
+        description="An OpenTelemetry collector that speaks OTLP over HTTP: “http://collector:4318”."
+    )
+    headers: dict[str, SecretSource] = Field(
+        default_factory=dict, description="What goes with them, such as { authorization = { env = “…” } }."
+    )
+
+    @field_validator("to")
+    @classmethod
+    def _by_http(cls, to: str) -> str:
+        parts = urlsplit(to)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise expected(_("the address of a collector, such as “http://collector:4318”"))
+        return to
+
+
 class Server(Section):
     """[server]: how the work is done on the hosts that do it."""
 
@@ -171,6 +191,9 @@ class Server(Section):
         80, ge=1, le=100, description="A disk that is fuller than so many percent is an alarm."
     )
     log: Log | None = Field(None, description="Where what happens is written, a line each.")
+    traces: Traces | None = Field(
+        None, description="The OpenTelemetry collector that traces of runs are sent to."
+    )
     metrics: Listen | None = Field(
         None, description="Where the daemon gives figures to Prometheus: “127.0.0.1:9310”."
     )
