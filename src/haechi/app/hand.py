@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 
 from haechi import clock, i18n, process
-from haechi.app import logs
+from haechi.app import logs, traces
 from haechi.app.home import Home
 from haechi.engine import wire
 from haechi.engine.hand import PATIENCE, stopped
@@ -64,9 +64,14 @@ def main() -> int:
         plan = json.loads(asked.get())
         home = _home(plan)
         log = logs.of(home)
-        heard = Reporter(voice, log) if log else Reporter(voice)
-        while line := asked.get():
-            voice.say(_do(home, json.loads(line), heard))
+        spans = traces.beside(Reporter(voice), home)
+        heard = Reporter(voice, *(one for one in (log, spans) if one is not None))
+        try:
+            while line := asked.get():
+                voice.say(_do(home, json.loads(line), heard))
+        finally:
+            if spans is not None:
+                spans.close()
     except KeyboardInterrupt:
         return 128 + signal.SIGTERM
     return 0
