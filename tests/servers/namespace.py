@@ -16,6 +16,12 @@ from tests.servers import demand, program
 class Namespace:
     name: str
     address: str  # of what listens in it, seen from here
+    here: str  # this host's address, seen from in there
+    link: str  # the end of the wire that is here
+
+    def cut(self, *, off: bool = True) -> None:
+        """Pull the plug, or put it back."""
+        subprocess.run(["ip", "link", "set", self.link, "down" if off else "up"], check=True)
 
     def inside(self, *argv: str) -> list[str]:
         return ["ip", "netns", "exec", self.name, *argv]
@@ -40,7 +46,7 @@ def namespace() -> Iterator[Namespace]:
         for words in (("addr", "add", f"{net}.2/30", "dev", there), ("link", "set", there, "up")):
             run("-n", name, *words)
         run("-n", name, "link", "set", "lo", "up")
-        yield Namespace(name, f"{net}.2")
+        yield Namespace(name, f"{net}.2", f"{net}.1", here)
     finally:
         run("link", "delete", here, check=False)
         run("netns", "delete", name, check=False)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from haechi.engine import wire
 from haechi.errors import HaechiError
@@ -18,6 +18,8 @@ from haechi.operations.backup import BackedUp
 from haechi.operations.together import Outcomes
 
 NAME = "haechi.sock"
+WITHIN = "HAECHI_WITHIN_RUN"  # set for whatever a run of the daemon starts: it would wait for itself
+T = TypeVar("T")
 
 
 @contextmanager
@@ -41,8 +43,31 @@ def back_up(
     at: Mapping[str, str] | None = None,
 ) -> Outcomes[BackedUp] | None:
     """What came of it. None when there is no daemon here, or none that follows this very plan."""
-    order = {"tags": list(tags), "retention": retention, "language": language()}
-    asked = {"ask": "backup", "plan": plan, "services": list(services), "order": order, "at": dict(at or {})}
+    orders = {name: {"tags": list(tags), "retention": retention} for name in services}
+    answer = _ask(state, {"ask": "backup", "plan": plan, "at": at or {}}, orders, reporter)
+    return None if answer is None else _outcomes(answer, wire.backed_up)
+
+
+def send(
+    state: Path,
+    plan: str,
+    errand: str,
+    orders: Mapping[str, Mapping[str, Any]],
+    reporter: Reporter,
+    *,
+    at: Mapping[str, str],
+) -> Outcomes[Any] | None:
+    """The same for any other errand: what each subject's order came to, as plain data."""
+    answer = _ask(state, {"ask": "errand", "errand": errand, "plan": plan, "at": at}, orders, reporter)
+    return None if answer is None else _outcomes(answer, lambda one: one["done"])
+
+
+def _ask(
+    state: Path, asked: Mapping[str, Any], orders: Mapping[str, Mapping[str, Any]], reporter: Reporter
+) -> Mapping[str, Any] | None:
+    if os.environ.get(WITHIN):
+        return None
+    spoken = {name: {**order, "language": language()} for name, order in orders.items()}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as daemon:
         try:
             with reached(state) as path:
@@ -52,7 +77,7 @@ def back_up(
         with daemon.makefile("rb") as lines:
             try:
                 with suppress(ConnectionError):  # ended just now: what it says no more is told below
-                    daemon.sendall(wire.line(asked))
+                    daemon.sendall(wire.line({**asked, "orders": spoken}))
                 answer = _hear(lines, reporter)
             except KeyboardInterrupt:
                 _hang_up(daemon, lines, reporter)
@@ -62,7 +87,8 @@ def back_up(
         return None
     if "error" in answer:
         raise wire.problem(answer["error"])
-    return _outcomes(answer["answer"])
+    found: Mapping[str, Any] = answer["answer"]
+    return found
 
 
 def _hear(lines: BinaryIO, reporter: Reporter) -> Mapping[str, Any]:
@@ -95,7 +121,7 @@ def _hang_up(daemon: socket.socket, lines: BinaryIO, reporter: Reporter) -> None
         _hear(lines, reporter)
 
 
-def _outcomes(answer: Mapping[str, Any]) -> Outcomes[BackedUp]:
-    done = {name: wire.backed_up(one) for name, one in answer.items() if "error" not in one}
+def _outcomes(answer: Mapping[str, Any], read: Callable[[Mapping[str, Any]], T]) -> Outcomes[T]:
+    done = {name: read(one) for name, one in answer.items() if "error" not in one}
     failed = {name: wire.problem(one["error"]) for name, one in answer.items() if "error" in one}
     return Outcomes(done, failed)

@@ -67,23 +67,29 @@ class Door:
                 say({"refused": _("The daemon follows another plan.")})
                 return
             try:
-                if asked["ask"] == "backup":
-                    self._backup(asked, say, lines)
+                if asked["ask"] in ("backup", "errand"):
+                    self._work(asked, say, lines)
                 elif asked["ask"] == "about":
                     say({"version": __version__, "busy": self._worker.crew.busy})
+                else:
+                    say({"refused": _("The daemon is of another version.")})
             except HaechiError as problem:
                 say({"error": problem.as_dict()})
 
-    def _backup(self, asked: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None], lines: Any) -> None:
-        order = asked["order"]
+    def _work(self, asked: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None], lines: Any) -> None:
+        """A run for each service, or whatever else it is done with."""
+        orders, kind = asked["orders"], asked["ask"]
+        what = asked.get("errand", kind)
+        before = () if what == kind else (what,)
         mark = secrets.token_hex(4)
-        runs = {name: f"backup.{name}@{clock.now():%Y%m%dT%H%M%SZ}-{mark}" for name in asked["services"]}
+        runs = {name: f"{what}.{name}@{clock.now():%Y%m%dT%H%M%SZ}-{mark}" for name in orders}
         gone = threading.Event()
         threading.Thread(target=_wait_for_end, args=(lines, gone), daemon=True).start()
         with ExitStack() as stack:
             for name, run in runs.items():
                 stack.enter_context(self._worker.crew.heard(run, say))
-                self._worker.submit(run, name, "backup", name, order, at=asked["at"].get(name, ANYWHERE))
+                at = asked["at"].get(name, ANYWHERE)
+                self._worker.submit(run, name, kind, *before, name, orders[name], at=at)
             say({"runs": runs})
             results = self._follow(runs, gone)
         say({"answer": results})

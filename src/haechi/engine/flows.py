@@ -66,6 +66,13 @@ def command(words: list[str], subject: str, order: Result) -> Result:
         return carry_out(words, order) if alone else {"error": stopped().as_dict()}
 
 
+@DBOS.workflow(name="errand")
+def errand(what: str, subject: str, order: Result) -> Result:
+    """What a person wants done with one service besides a backup. It can be begun anew, too."""
+    with _alone_with(subject) as alone:
+        return run_errand(what, subject, order) if alone else {"error": stopped().as_dict()}
+
+
 @contextmanager
 def _alone_with(subject: str) -> Iterator[bool]:
     """A hand for this run, and its subject to itself: waited for, and given back when the hand has let go of it."""
@@ -147,6 +154,11 @@ def tell(service: str, done: Result, order: Result) -> Result:
 @DBOS.step(name="carry out")
 def carry_out(words: list[str], order: Result) -> Result:
     return _bench.crew.ask(_run(), "command", words=words, order=order)
+
+
+@DBOS.step(name="run errand")
+def run_errand(what: str, subject: str, order: Result) -> Result:
+    return _bench.crew.ask(_run(), "errand", errand=what, subject=subject, order=order)
 
 
 def _run() -> str:

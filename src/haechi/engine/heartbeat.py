@@ -77,6 +77,7 @@ class Heartbeat:
                 self._over.set()
                 return
             case Standing.BURIED:
+                self._tell(_("The others took this worker for dead: what it had is theirs."))
                 self._crew.let_go()
         self._last = began
         self._obey()
@@ -108,10 +109,14 @@ class Heartbeat:
     def _look_round(self) -> None:
         now = clock.monotonic()
         colleagues = self._ledger.colleagues()
+        names = {one.name for one in colleagues}
         buried = {one.name for one in colleagues if one.name != self._name and self._is_dead(one, now)}
+        left = self._seen.keys() - names  # in good order, or buried by another
+        for name in left:
+            del self._seen[name]
         # Whoever buries one may die before it has put back what that one had: so all look, now and then.
-        if buried or now - self._swept > self._lease:
-            self._runs.take_over({one.name for one in colleagues} - buried | {self._name})
+        if buried or left or now - self._swept > self._lease:
+            self._runs.take_over(names - buried | {self._name})
             self._swept = now
 
     def _is_dead(self, one: Colleague, now: float) -> bool:

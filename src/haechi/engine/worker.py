@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from haechi import clock, fileio
-from haechi.engine import naming
+from haechi.engine import naming, quiet
 from haechi.engine.crew import Crew
 from haechi.engine.database import Database, hush
 from haechi.engine.hand import Outfit
@@ -66,7 +66,7 @@ class Worker:
 
         from haechi.engine import flows
 
-        flow: Any = {"backup": flows.backup, "command": flows.command}[kind]
+        flow: Any = {"backup": flows.backup, "command": flows.command, "errand": flows.errand}[kind]
         with SetWorkflowID(run), SetEnqueueOptions(queue_partition_key=subject):
             DBOS.enqueue_workflow(_queue(at), flow, *given)
 
@@ -196,11 +196,13 @@ def working(post: Post, outfit: Outfit, tell: Tell) -> Iterator[Worker]:
             # Nothing of ours uses the library's messages: looking for them costs, and it ends only between two looks.
             "notification_listener_polling_interval_sec": _SELDOM,
         }
-        DBOS(config=config)  # type: ignore[arg-type]
+        library = DBOS(config=config)  # type: ignore[arg-type]
         queues = [_queue(at) for at in dict.fromkeys((ANYWHERE, *post.near))]
         DBOS.listen_queues(queues)
         worker.heartbeat.start()
+        quiet.before_launch()
         DBOS.launch()
+        quiet.after_launch(library, queues)
         for queue in queues:
             DBOS.register_queue(
                 queue, partition_concurrency=1, worker_concurrency=post.parallel, polling_interval_sec=_POLL
