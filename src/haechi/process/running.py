@@ -220,8 +220,23 @@ class Running:
         if status != 0 or self.was_cut:
             raise self.failure(status)
 
+    def _drain(self) -> None:
+        """Nobody reads what it still writes. A client that is stuck with that hears nothing of its far end, and a
+        docker daemon that is stuck with its client carries out no errand in that container."""
+        pipe = os.dup(self.stdout.fileno())
+
+        def drain() -> None:
+            with suppress(OSError):
+                while os.read(pipe, BUFFER):
+                    pass
+            os.close(pipe)
+
+        threading.Thread(target=drain, daemon=True).start()
+
     def close(self) -> None:
         """Let go of it: what still runs is ended, and its pipes are closed."""
+        if self._far and not self.stdout.closed and self.is_alive:
+            self._drain()
         self.end()
         self._err.join(_LAST_WORDS)
         if self._watch:
