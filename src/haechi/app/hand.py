@@ -18,9 +18,9 @@ from dataclasses import replace
 from typing import Any, BinaryIO, TypeVar
 
 from haechi import clock, i18n, process
-from haechi.app import logs, traces
+from haechi.app import accepted, logs, traces
 from haechi.app.home import Home
-from haechi.engine import wire
+from haechi.engine import caller, wire
 from haechi.engine.hand import PATIENCE, stopped
 from haechi.errors import HaechiError, Status, VaultLocked
 from haechi.events import Event, Reporter
@@ -56,6 +56,7 @@ def main() -> int:
     # What a library prints must not come between our lines.
     voice = Voice(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
+    os.environ[caller.WITHIN] = "1"
     signal.signal(signal.SIGTERM, process.interrupt)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us, and is passed on
     asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -214,20 +215,29 @@ def _tell(home: Home, asked: Asked, reporter: Reporter) -> Answer:
     return {"told": True}
 
 
+def _errand(home: Home, asked: Asked, reporter: Reporter) -> Answer:
+    from haechi.app import errands
+
+    what, subject = asked["errand"], asked["subject"]
+    done = _patiently(lambda: errands.one(home, what, subject, asked["order"], reporter), subject, reporter)
+    return {"done": errands.packed(done)}
+
+
 def _command(home: Home, asked: Asked, _reporter: Reporter) -> Answer:
     """Another verb, as a program of its own; one that is locked out tries again for a while."""
     argv = [sys.executable, "-m", "haechi", "--plan", home.plan.document.path, *asked["words"], "--quiet"]
+    env = accepted.environment(home)
     until = clock.monotonic() + _PATIENCE
     while True:
-        done = _run(argv)
+        done = _run(argv, env)
         if done.status != Status.LOCKED or clock.monotonic() > until:
             return {"status": done.status, "said": done.stderr}
         clock.sleep(5.0)
 
 
-def _run(argv: list[str]) -> process.Completed:
+def _run(argv: list[str], env: Mapping[str, str]) -> process.Completed:
     """It is another haechi, and gets the time that it needs to put things away."""
-    with process.spared(), process.start(argv) as running:
+    with process.spared(), process.start(argv, env=env) as running:
         try:
             return process.complete(running, check=False)
         except KeyboardInterrupt:
@@ -245,6 +255,7 @@ _STEPS: Mapping[str, Callable[[Home, Asked, Reporter], Answer]] = {
     "retain": _retain,
     "tell": _tell,
     "command": _command,
+    "errand": _errand,
 }
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from haechi import plugins
-from haechi.app import acting, copies
+from haechi.app import accepted, acting, copies
 from haechi.errors import NotThere
 from haechi.fileio import state_directory
 from haechi.i18n import _
@@ -24,7 +24,6 @@ from haechi.legs import USUAL
 from haechi.operations.desk import Desk
 from haechi.operations.destinations.later import Later
 from haechi.operations.service import PlanRecord, Service, Stays
-from haechi.plan.load import load
 from haechi.plan.model import Plan
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ SUNDAY = 6
 
 def open_home(path: Path | None = None) -> Home:
     """The plan of this installation with everything that it names, ready to be built."""
-    return Home(load(path))
+    return Home(accepted.plan(path))
 
 
 @dataclass

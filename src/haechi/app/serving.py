@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from haechi.app import jobs, scenario_drills
@@ -23,11 +24,14 @@ from haechi.plan.load import load
 
 
 def timetable(home: Home, schedules: bool = True) -> Timetable:
-    """The plan's jobs, a backup for each service: one that takes long keeps no other waiting."""
+    """The plan's jobs, one for each service: one that takes long keeps no other waiting, and each is done where its
+    service is near and nobody else works on it."""
     duties = []
     for job in jobs.every(home) if schedules else ():
-        if job.words[0] == "backup":
-            duties += [Duty(("backup", name), name, job.schedule, near(home, name)) for name in job.words[1:]]
+        if job.words[0] in ("backup", "verify"):
+            names = list(takewhile(lambda word: not word.startswith("-"), job.words[1:]))
+            rest = job.words[1 + len(names) :]
+            duties += [Duty((job.words[0], n, *rest), n, job.schedule, near(home, n)) for n in names]
         else:
             subject = _subject(job.words)
             duties.append(Duty(job.words, subject, job.schedule, near(home, subject)))

@@ -5,7 +5,7 @@ What stays is decided by the one pure function of `haechi.retention`; here it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from haechi import clock
@@ -32,6 +32,11 @@ class RetentionPlan:
     @property
     def going(self) -> list[RestorePoint]:
         return [d.point for d in self.decisions if not d.stays]
+
+    def only(self, agreed: Collection[str]) -> RetentionPlan:
+        """Of what goes, these points alone; about the others nothing is decided."""
+        kept = tuple(d for d in self.decisions if d.stays or d.point.id in agreed)
+        return replace(self, decisions=kept)
 
     @property
     def staying(self) -> list[RestorePoint]:
@@ -108,18 +113,6 @@ def after_backup(service: Service, desk: Desk, reporter: Reporter) -> int:
             # The backup itself counts; what should have gone will go next time.
             reporter.warn(f"{retention.destination.name}: {problem.message}")
     return expired
-
-
-def execute_all(plans: Sequence[RetentionPlan], desk: Desk, reporter: Reporter) -> dict[str, int]:
-    """Carry all of them out, then have each vault give its space back: once, however many services it serves."""
-    freed = {"points": 0, "bytes": 0}
-    for retention in plans:
-        for name, amount in execute(retention, desk, reporter).items():
-            freed[name] += amount
-    destinations = {p.destination.name: p.destination for p in plans if p.going}
-    for destination in destinations.values():
-        freed["bytes"] += destination.free_space(reporter)
-    return freed
 
 
 def _spared(decision: Decision, reasons: Mapping[str, str], rule: str = "set") -> Decision:

@@ -277,7 +277,7 @@ def test_unasked_it_never_lets_go_of_more_than_stays(ground: Ground) -> None:
     assert len(ground.archive.points()) == 5
     (plan,) = retain.plan(careful, ground.desk, SILENT)
     assert len(plan.going) == 4
-    retain.execute_all([plan], ground.desk, SILENT)
+    retain.execute(plan, ground.desk, SILENT)
     assert len(ground.archive.points()) == 1
 
 

@@ -58,11 +58,11 @@ def command(
         ),
     ] = None,
 ) -> None:
+    from haechi.app import errands
     from haechi.cli import whole_drill
     from haechi.cli.render import drills
     from haechi.errors import NotVerified, UsageMistake
     from haechi.operations import drill, hooks
-    from haechi.operations.people import news
 
     if by_chance and point != "latest":
         raise UsageMistake(
@@ -77,27 +77,21 @@ def command(
             )
         whole_drill.carry_out(view, home, stacks, point, where[0] if where else None)
         return
-    done: list[drill.Drilled] = []
+    order = {
+        "which": drill.RANDOM if by_chance else point,
+        "copies": where or [],
+        "into": into,
+        "seed": seed,
+    }
     with view.progress() as reporter:
-        for service in home.services(services):
-            done.append(
-                drill.drill(
-                    service,
-                    home.desk,
-                    reporter,
-                    which=drill.RANDOM if by_chance else point,
-                    copies=where or (),
-                    into=into,
-                    seed=seed,
-                )
-            )
-        if home.plan.notifiers:
-            home.teller.tell(news.of_drills(done, {}), reporter)
+        outcomes = errands.drill(home, [one.name for one in home.services(services)], order, reporter)
+    done = list(outcomes.done.values())
     view.answer(drills.as_data(done), text=lambda: drills.text(done, home.zone))
     if bad := [one for one in done if not one.passed]:
         raise NotVerified(
             plural("{count} drill failed.", "{count} drills failed.", len(bad)),
             hint=_("Take a new backup and drill it now; until then an older point may be the one to trust."),
         )
+    outcomes.raise_if_any_failed()
     for one in done:
         hooks.raise_if_any_failed(one.service, one.unhooked)

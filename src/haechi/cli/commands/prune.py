@@ -11,6 +11,7 @@ SUMMARY = N_("Let go of restore points that the plan no longer keeps")
 
 
 def command(services: Services = None, dry_run: DryRun = False) -> None:
+    from haechi.app import errands
     from haechi.cli.render import amounts, points
     from haechi.operations import retain
 
@@ -28,8 +29,15 @@ def command(services: Services = None, dry_run: DryRun = False) -> None:
         going,
     )
     view.confirm(loss, "prune")
+    agreed: dict[str, dict[str, list[str]]] = {}
+    for one in plans:
+        agreed.setdefault(one.service, {})[one.destination.name] = [point.id for point in one.going]
     with view.progress() as reporter:
-        freed = retain.execute_all(plans, home.desk, reporter)
+        outcomes = errands.prune(home, agreed, reporter)
+    freed = {
+        "points": sum(one.points for one in outcomes.done.values()),
+        "bytes": sum(one.bytes for one in outcomes.done.values()),
+    }
     view.answer(
         freed,
         text=lambda: plural(
@@ -39,3 +47,4 @@ def command(services: Services = None, dry_run: DryRun = False) -> None:
             size=amounts.size(freed["bytes"]),
         ),
     )
+    outcomes.raise_if_any_failed()

@@ -54,10 +54,10 @@ def command(
     ] = None,
     quick: Annotated[bool, Option("--quick", help=N_("The same as --depth structure."))] = False,
 ) -> None:
+    from haechi.app import errands
     from haechi.cli.render import points
     from haechi.errors import HaechiError, NotVerified, PartlyDone, UsageMistake
     from haechi.operations import hooks, verify
-    from haechi.operations.people import news
 
     if sum((by_chance, every, point != "latest")) > 1:
         raise UsageMistake(
@@ -65,30 +65,26 @@ def command(
             hint=_("Leave the others out."),
         )
     view, home = at_home()
-    results: list[verify.Verified] = []
-    unhooked: dict[str, HaechiError] = {}
+    order = {
+        "which": verify.RANDOM if by_chance else None if every else point,
+        "copies": where or [],
+        "depth": "structure" if quick else depth.value,
+        "percent": share,
+        "seed": seed,
+    }
     with view.progress() as reporter:
-        for service in home.services(services):
-            seen = verify.verify(
-                service,
-                home.desk,
-                reporter,
-                which=verify.RANDOM if by_chance else None if every else point,
-                copies=where or (),
-                depth="structure" if quick else depth.value,
-                percent=share,
-                seed=seed,
-                unhooked=unhooked,
-            )
-            if home.plan.notifiers:
-                home.teller.tell(news.of_verifications(service.name, seen), reporter)
-            results += seen
+        outcomes = errands.verify(home, [one.name for one in home.services(services)], order, reporter)
+    results = [copy for seen in outcomes.done.values() for copy in seen.copies]
+    unhooked: dict[str, HaechiError] = {}
+    for seen in outcomes.done.values():
+        unhooked |= seen.unhooked
     view.answer(results, text=lambda: points.verified(results))
     if bad := verify.damaged(results):
         raise NotVerified(
             plural("{count} copy is damaged.", "{count} copies are damaged.", len(bad)),
             hint=_("Take a new backup now; an undamaged copy can be read with --from."),
         )
+    outcomes.raise_if_any_failed()
     if unseen := verify.unseen(results):
         raise PartlyDone(
             plural(
