@@ -89,7 +89,7 @@ class Heartbeat:
 
     def _let_go_in_time(self) -> None:
         """Once for each time that it is cut off."""
-        told = self._last
+        told: float | None = None
         while not self._over.wait(self._lease / _PER_LEASE):
             last = self._last
             if last != told and clock.monotonic() - last > self._lease * _OWN_END:

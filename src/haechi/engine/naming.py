@@ -22,7 +22,7 @@ def take(
 ) -> None:
     """Begin to work by this name. Raises VaultLocked when another does; `alone`: nobody can."""
     other = ledger.claim(name, __version__, mark)
-    if other is not None and (alone or liveness.is_gone(other.process)):
+    if other is not None and (alone or liveness.is_gone(other.process, here=False)):
         other = ledger.claim(name, __version__, mark, other)
     if other is None:
         return

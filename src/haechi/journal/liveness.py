@@ -15,8 +15,9 @@ def mark() -> str:
     return json.dumps({"pid": os.getpid(), "start": _start(os.getpid()), "boot": _boot(), "space": _space()})
 
 
-def is_gone(marked: str) -> bool:
-    """True only if it is certain; of another container or host nothing is known from here."""
+def is_gone(marked: str, *, here: bool = True) -> bool:
+    """True only if it is certain; of another container nothing is known from here. Unless it is known that it was on
+    this host, another boot may be that of another host."""
     try:
         there = json.loads(marked)
         pid, start, boot, space = there["pid"], there["start"], there["boot"], there["space"]
@@ -25,7 +26,7 @@ def is_gone(marked: str) -> bool:
     if not boot or not _boot():
         return False
     if boot != _boot():
-        return True
+        return here
     return bool(space == _space() and _start(pid) != start)
 
 

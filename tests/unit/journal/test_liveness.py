@@ -23,6 +23,10 @@ def test_an_earlier_process_is_gone(other: dict[str, object]) -> None:
     assert liveness.is_gone(json.dumps({**json.loads(liveness.mark()), **other}))
 
 
+def test_another_boot_may_be_that_of_another_host() -> None:
+    assert not liveness.is_gone(json.dumps({**json.loads(liveness.mark()), "boot": "another"}), here=False)
+
+
 def test_of_another_container_nothing_is_known() -> None:
     assert not liveness.is_gone(
         json.dumps({**json.loads(liveness.mark()), "space": "pid:[1]", "pid": 2**22 + 1})
