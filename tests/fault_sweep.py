@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -224,6 +224,112 @@ def sweep(scenario: Scenario, fault: Fault, every: int = 1) -> int:
                     f"{scenario.name}: {fault} at call {at} {faulty.calls[at]}: {problem!r}"
                 ) from problem
     return struck
+
+
+def _beside(stage: Stage, vault: Vault, store: object) -> None:
+    """Two services at once in one vault: the second has begun before the first fails, and keeps the same contents."""
+    with vault.writer() as other:
+        with suppress(HaechiError):
+            backup(vault, stage.next_files)
+        for path, data in stage.next_files.items():
+            other.small_file(path, data)
+        other.commit(time=clock.now(), tags=["service:other"], hostname="here")
+
+
+def _commit_again(stage: Stage, vault: Vault, store: object) -> None:
+    """Whoever holds a writer in his hands may ask it a second time."""
+    with vault.writer() as writer:
+        for path, data in stage.next_files.items():
+            writer.small_file(path, data)
+        for _attempt in range(2):
+            with suppress(HaechiError):
+                writer.commit(time=clock.now(), tags=["service:erp"], hostname="here")
+
+
+def _copy_there_and_back(stage: Stage, vault: Vault, store: object) -> None:
+    assert stage.other is not None
+    copy(vault, stage.other)
+    copy(stage.other, vault)
+
+
+def _forget_and_prune(stage: Stage, vault: Vault, store: object) -> None:
+    _forget(stage, vault, store)
+    _prune(stage, vault, store)
+
+
+def _stage_for_both_ways() -> Stage:
+    stage = a_past(forget=1)
+    stage.other = a_past().vault
+    return stage
+
+
+_BY_NAME = {one.name: one for one in SCENARIOS}
+# What a running program does once more, after a failure, with the vault that it has open.
+AGAIN = [
+    *(
+        _BY_NAME[name]
+        for name in ("backup", "tree", "prune", "prune-of-everything", "copy-in", "heal", "repair")
+    ),
+    Scenario("beside", a_past, _beside),
+    Scenario("commit-again", a_past, _commit_again),
+    Scenario("copy-there-and-back", _stage_for_both_ways, _copy_there_and_back),
+]
+FAILURES = [Fault.FAIL, Fault.LOST, Fault.TIMED_OUT, Fault.TORN]  # those that a process outlives
+
+
+def sweep_again(scenario: Scenario, fault: Fault, every: int = 1) -> int:
+    """As `sweep`, but nobody dies: the same open vault tries again, whatever it remembers, and has to succeed."""
+    stage = scenario.stage()
+    before = dict(_objects(stage.vault))
+    counting = FaultyStore(_copy_of(before))
+    scenario.work(_beginning(stage), again(stage.vault, counting), counting)
+    struck = 0
+    for at in range(0, len(counting.calls), every):
+        store = _copy_of(before)
+        faulty = FaultyStore(store, fault, at)
+        vault, here = again(stage.vault, faulty), _beginning(stage)
+        with suppress(HaechiError):
+            scenario.work(here, vault, faulty)
+        faulty.settle()
+        if faulty.struck:
+            struck += 1
+            try:
+                _try_again(scenario, here, vault, faulty)
+            except (AssertionError, HaechiError) as problem:
+                raise AssertionError(
+                    f"{scenario.name}: {fault} at call {at} {faulty.calls[at]}: {problem!r}"
+                ) from problem
+    return struck
+
+
+def _beginning(stage: Stage) -> Stage:
+    """The other vault is open all the time as well, and as it was at first."""
+    if stage.other is None:
+        return stage
+    return replace(stage, other=again(stage.other, _copy_of(_objects(stage.other))))
+
+
+def _try_again(scenario: Scenario, stage: Stage, vault: Vault, store: FaultyStore) -> None:
+    if scenario.mend is None:
+        _is_whole(stage, again(vault))  # the failure alone has harmed nothing that others see
+    scenario.work(stage, vault, store)
+    assert vault.files.names("locks") == []
+    _is_whole(stage, again(vault))
+    backup(vault, stage.next_files)
+    prune.execute(vault, prune.plan(vault, unused=0.0), unused=0.0)
+    _is_whole(stage, again(vault))
+    if stage.other is not None:
+        assert check(again(stage.other), depth="all").healthy
+
+
+def _is_whole(stage: Stage, vault: Vault) -> None:
+    """Asked of a vault opened anew: what another remembers does not count."""
+    report = check(vault, depth="all")
+    if any(problem.where.startswith("snapshots/") for problem in report.problems):
+        assert repair(vault).snapshots_removed  # half of one, which never counted
+        report = check(vault, depth="all")
+    assert report.healthy, report.as_dict()
+    _all_come_back(stage, vault)
 
 
 def _verify(scenario: Scenario, stage: Stage, store: MemoryStore) -> None:

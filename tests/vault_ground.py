@@ -44,6 +44,7 @@ class Hurried:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Packs of a few kB, and no waiting."""
     monkeypatch.setattr(packing, "PACK_SIZE", 6 << 10)
+    monkeypatch.setattr(locking, "_SETTLE", 0.0)  # a lock that settles in a thread waits by the real clock
     with clock.using(Hurried()):
         yield
 

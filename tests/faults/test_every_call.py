@@ -6,7 +6,7 @@ import pytest
 
 from haechi.testing.faulty_store import Fault
 from haechi.vault import keys
-from tests.fault_sweep import SCENARIOS, Scenario, sweep
+from tests.fault_sweep import AGAIN, FAILURES, SCENARIOS, Scenario, sweep, sweep_again
 from tests.vault_ground import hurried
 
 __all__ = ["hurried"]
@@ -20,3 +20,10 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(3600)]
 def test_every_call(scenario: Scenario, fault: Fault, hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "_N", 16)
     assert sweep(scenario, fault) > 2
+
+
+@pytest.mark.parametrize("fault", FAILURES)
+@pytest.mark.parametrize("scenario", AGAIN, ids=lambda one: one.name)
+def test_the_open_vault_tries_again_after_every_call(scenario: Scenario, fault: Fault, hurried: None) -> None:
+    # Healing reads the whole vault time and again, with some 240 calls: each third is as good as each.
+    assert sweep_again(scenario, fault, every=3 if scenario.name == "heal" else 1) > 2

@@ -6,7 +6,7 @@ import pytest
 
 from haechi.testing.faulty_store import Fault
 from haechi.vault import keys
-from tests.fault_sweep import SCENARIOS, Scenario, sweep
+from tests.fault_sweep import AGAIN, SCENARIOS, Scenario, sweep, sweep_again
 from tests.vault_ground import hurried
 
 __all__ = ["hurried"]
@@ -19,3 +19,11 @@ def test_every_eleventh_call(
 ) -> None:
     monkeypatch.setattr(keys, "_N", 16)
     assert sweep(scenario, fault, every=11) > 0
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.TORN])
+@pytest.mark.parametrize("scenario", AGAIN, ids=lambda one: one.name)
+def test_the_open_vault_tries_again_after_every_eleventh_call(
+    scenario: Scenario, fault: Fault, hurried: None
+) -> None:
+    assert sweep_again(scenario, fault, every=11) > 0

@@ -59,19 +59,32 @@ class Files:
             raise _damaged(kind, name) from None
 
     def save(self, kind: str, document: Any) -> str:
-        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
-        return self.save_bytes(kind, text.encode("utf-8", "replace"))  # a path may be no UTF-8
+        """Store it and say its name."""
+        name, sealed = self.sealed(document)
+        self.put(kind, name, sealed)
+        return name
 
     def save_bytes(self, kind: str, plain: bytes) -> str:
-        """Store it and say its name."""
-        if self.version >= 2:
-            plain = _COMPRESSED + zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
-        sealed = self.key.seal(plain)
-        name = hashlib.sha256(sealed).hexdigest()
+        """The same for what is JSON already."""
+        name, sealed = self._sealed(plain)
+        self.put(kind, name, sealed)
+        return name
+
+    def sealed(self, document: Any) -> tuple[str, bytes]:
+        """Its name and its bytes, for those who need to know the name before it is stored."""
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+        return self._sealed(text.encode("utf-8", "replace"))  # a path may be no UTF-8
+
+    def put(self, kind: str, name: str, sealed: bytes) -> None:
         # A retry may find that the first attempt had arrived after all: the name says it is the same.
         with suppress(AlreadyThere):
             self.store.put(f"{kind}/{name}", sealed)
-        return name
+
+    def _sealed(self, plain: bytes) -> tuple[str, bytes]:
+        if self.version >= 2:
+            plain = _COMPRESSED + zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
+        sealed = self.key.seal(plain)
+        return hashlib.sha256(sealed).hexdigest(), sealed
 
     def remove(self, kind: str, name: str) -> None:
         self.store.delete(f"{kind}/{name}")

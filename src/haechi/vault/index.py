@@ -38,6 +38,7 @@ class Index:
 
     def __init__(self) -> None:
         self.damaged: list[str] = []
+        self.pruned = 0  # how often others were found to have removed what had been read here
         self._lock = threading.Lock()
         self._clear()
 
@@ -87,11 +88,12 @@ class Index:
         """This index file is ours, and everything in it is known here."""
         self._loaded.add(name)
 
-    def stands(self, files: Files) -> None:
-        """Raises VaultLocked if others have removed index files that were read here: they prune."""
+    def stands(self, files: Files, since: int | None = None) -> None:
+        """Raises VaultLocked if others have removed index files that were read here: they prune. `since` is what
+        `pruned` was when it was read: another thread may have noticed in between, and read it all anew."""
         with self._lock:
             there = set(files.names(index_files.KIND))
-            if not self._loaded <= there:
+            if since not in (None, self.pruned) or not self._loaded <= there:
                 raise VaultLocked(
                     _("Somebody pruned the vault just when this began."),
                     hint=_("Run the same command again."),
@@ -102,7 +104,9 @@ class Index:
         with self._lock:
             for _attempt in range(_ATTEMPTS):
                 sizes = files.sizes(index_files.KIND)
-                if self.damaged or not self._packs or not self._loaded <= sizes.keys():
+                whole = self._loaded <= sizes.keys()
+                self.pruned += not whole
+                if self.damaged or not self._packs or not whole:
                     self._clear(index_files.most_blobs(sum(sizes.values()), files.version))
                 try:
                     self._load(files, sorted(sizes.keys() - self._loaded))

@@ -29,6 +29,10 @@ _AHEAD = timedelta(days=1)  # more than any mistaken time zone
 REFRESH = timedelta(minutes=5)
 _SETTLE = 0.2  # seconds until another's lock, written just before ours, is surely visible
 
+# Locks of this process that nobody holds any more, and when they were let go. One whose writing or removal seemed to
+# fail may lie in the store all the same. This process lives, so nobody takes it for stale: where we meet it, it goes.
+_let_go: dict[str, datetime] = {}
+
 
 @dataclass(frozen=True)
 class LockFile:
@@ -81,10 +85,15 @@ class Lock:
     def refresh(self) -> None:
         """A new file first, then the old one goes: at every moment one of them is there."""
         moment = clock.now()
-        name = self.files.save(KIND, _describe(moment, self.exclusive))
+        name, sealed = self.files.sealed(_describe(moment, self.exclusive))
+        try:
+            self.files.put(KIND, name, sealed)
+        except BaseException:  # it may have arrived all the same
+            _let_it_go(self.files, name)
+            raise
         before, self._name, self._time = self._name, name, moment
-        if before and before != name:
-            self.files.remove(KIND, before)
+        if before:
+            _let_it_go(self.files, before)
 
     def _take(self, meanwhile: Callable[[], object] | None, confirm: Callable[[], object] | None) -> None:
         _refuse_if_locked(self.files, self.exclusive, own="")
@@ -102,7 +111,7 @@ class Lock:
                 _refuse_if_locked(self.files, self.exclusive, own=self._name)
                 self._settled.set()
         except BaseException:
-            self.files.remove(KIND, self._name)
+            _let_it_go(self.files, self._name)
             raise
         self._thread = threading.Thread(
             target=self._watch, args=(left, confirm), name="vault-lock", daemon=True
@@ -113,9 +122,7 @@ class Lock:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
-        # A lock that stays behind is stale as soon as this process ends; that is no reason to fail.
-        with suppress(HaechiError):
-            self.files.remove(KIND, self._name)
+        _let_it_go(self.files, self._name)
 
     def _watch(self, left: float, confirm: Callable[[], object] | None) -> None:
         if confirm is not None:
@@ -196,6 +203,9 @@ def remove_all(files: Files) -> int:
 
 def _refuse_if_locked(files: Files, exclusive: bool, own: str) -> None:
     for lock in every(files):
+        if lock.name in _let_go:
+            _let_it_go(files, lock.name)
+            continue
         if lock.name == own or not (exclusive or lock.exclusive):
             continue
         if lock.stale:
@@ -210,6 +220,17 @@ def _refuse_if_locked(files: Files, exclusive: bool, own: str) -> None:
             ),
             hint=_("Wait until it is done. If that process is gone for good: haechi vault unlock"),
         )
+
+
+def _let_it_go(files: Files, name: str) -> None:
+    """A lock that cannot be removed just now is no reason to fail."""
+    now = clock.now()
+    for other, moment in list(_let_go.items()):
+        if now - moment > STALE:
+            _let_go.pop(other, None)  # by now it is stale to everybody
+    _let_go[name] = now
+    with suppress(HaechiError):
+        files.remove(KIND, name)
 
 
 def _read(files: Files, name: str) -> LockFile:

@@ -117,9 +117,9 @@ class Vault:
         self._index.refresh(self.files)
         return self._index
 
-    def confirm_index(self) -> None:
-        """Raises VaultLocked if others have removed some of what was read of it."""
-        self._index.stands(self.files)
+    def confirm_index(self, since: int | None = None) -> None:
+        """Raises VaultLocked if others have removed some of what was read of it. See `Index.stands`."""
+        self._index.stands(self.files, since)
 
     @property
     def blobs(self) -> Blobs:
@@ -175,8 +175,16 @@ class Vault:
     @contextmanager
     def writer(self, *, reporter: Reporter = SILENT) -> Iterator[Writer]:
         """A snapshot in the making. Leaving the block without `commit` leaves nothing that counts."""
-        with self.lock(exclusive=False, meanwhile=self.index, confirm=self.confirm_index) as lock:
-            shelf = Shelf(self.files, self.index(), ready=lock.settle)
+        since: int | None = None
+
+        def look() -> Index:
+            nonlocal since
+            index = self.index()
+            since = index.pruned
+            return index
+
+        with self.lock(exclusive=False, meanwhile=look, confirm=lambda: self.confirm_index(since)) as lock:
+            shelf = Shelf(self.files, look(), ready=lock.settle)
             ingest = Ingest(shelf, chunking.cutter(self.config.chunk_seed))
             try:
                 yield Writer(shelf, ingest, lock, self._blobs.tree, reporter)

@@ -151,10 +151,18 @@ class Shelf:
             if not everything and self._done_blobs < index_files.MOST_BLOBS:
                 return  # another upload has just done it
             packs, self._done, self._done_blobs = self._done, [], 0
-        for portion in index_files.portions(packs):
-            name = self.files.save_bytes(index_files.KIND, index_files.encode(portion))
-            self._known(portion)
-            self.index.wrote(name)
+        named = 0
+        try:
+            for portion in index_files.portions(packs):
+                name = self.files.save_bytes(index_files.KIND, index_files.encode(portion))
+                named += len(portion)
+                self._known(portion)
+                self.index.wrote(name)
+        except BaseException:  # they lie there unnamed: whoever flushes again has to name them
+            with self._lock:
+                self._done += packs[named:]
+                self._done_blobs += sum(len(pack.blobs) for pack in packs[named:])
+            raise
 
     def _known(self, packs: Sequence[Pack]) -> None:
         """Now they count. Others who write with this index, and we at a second attempt, may rely on them only now:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -77,15 +78,12 @@ class Writer:
         """
         chunks = self._ingest.chunks()
         cuts = chunking.by_pages(source, pages) if pages else chunking.by_content(source, self._ingest.cut)
-        try:
+        with self._to_its_end(path):
             with self._reporter.step(path.rsplit("/", 1)[-1]) as step:
                 for chunk in cuts:
                     chunks.take(chunk)
                     step.advance(len(chunk))
             content = chunks.finish()
-        except BaseException:
-            self._broken = path
-            raise
         self._place(path, _file_node(path, chunks.size, content, mode, mtime or clock.now()))
         return StreamReport(path, chunks.size, len(content))
 
@@ -112,7 +110,7 @@ class Writer:
         report = TreeReport()
         reporter = reporter or self._reporter
         below = self._subtree(parent, at) if parent is not None else None
-        with reporter.step(str(directory)) as step:
+        with self._to_its_end(at), reporter.step(str(directory)) as step:
             walk = TreeWalk(self._ingest, self._load_tree, report, step, exclude)
             entries = walk.directory(str(directory), below)
             walk.flush()
@@ -140,7 +138,7 @@ class Writer:
         """
         report = TreeReport()
         below = self._subtree(parent, at) if parent is not None else None
-        with (reporter or self._reporter).step(at.rsplit("/", 1)[-1]) as step:
+        with self._to_its_end(at), (reporter or self._reporter).step(at.rsplit("/", 1)[-1]) as step:
             taken = EntryWalk(self._ingest, self._load_tree, report, step, at_once).take(entries, below)
         with self._guard:
             self.bytes_read += report.bytes_read
@@ -188,6 +186,15 @@ class Writer:
             )
             | dict(extra or {}),
         )
+
+    @contextmanager
+    def _to_its_end(self, path: str) -> Iterator[None]:
+        """What breaks off in the middle may have promised contents that never came."""
+        try:
+            yield
+        except BaseException:
+            self._broken = path
+            raise
 
     def _subtree(self, parent: Snapshot, at: str) -> str | None:
         try:

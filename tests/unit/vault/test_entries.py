@@ -221,3 +221,19 @@ def test_only_a_window_is_open_at_a_time(vault: Vault) -> None:
         writer.entries(counted(), at="/objects", at_once=4)
     assert seen <= 4 * entries._WINDOW + entries._FEW
     assert taken == len(given)
+
+
+def test_what_broke_off_may_have_promised_contents_that_never_came(vault: Vault) -> None:
+    """A small one waits for company; where the next cannot be read, it is never sent."""
+    content = random.Random(4).randbytes(900)
+    broken = [
+        Thing("one", content),
+        Thing("two", b"2", problem=lambda _count: ServerUnavailable("It is gone.", hint="Start it.")),
+    ]
+    with vault.writer() as writer:
+        with pytest.raises(ServerUnavailable):
+            writer.entries(broken, at="/objects")
+        writer.small_file("/same", content)
+        with pytest.raises(SourceChanged, match="objects"):
+            writer.commit(time=NOW, tags=[], hostname="here")
+    assert vault.snapshots() == []

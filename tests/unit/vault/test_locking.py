@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from haechi import clock
-from haechi.errors import NotThere, VaultLocked
+from haechi.errors import NotThere, StoreUnavailable, VaultLocked
 from haechi.stores.local import Local
+from haechi.testing.faulty_store import Fault, FaultyStore
+from haechi.testing.memory_store import MemoryStore
 from haechi.vault import gojson, locking
 from haechi.vault.files import Files
 from haechi.vault.sealing import SealingKey
@@ -181,3 +183,41 @@ def test_an_empty_file_among_the_locks_is_no_lock(files: Files, store: Local) ->
     store.put("locks/" + "0" * 64, b"")
     with locking.held(files, exclusive=True):
         pass
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.TIMED_OUT, Fault.TORN])
+def test_a_lock_whose_writing_seemed_to_fail_does_not_lock_us_out(fault: Fault, fast: _Fast) -> None:
+    """The process lives on, so to everybody else such a lock is in use for half an hour."""
+    faulty = FaultyStore(MemoryStore(), fault, 1)
+    files = Files(faulty, SealingKey.generate(), 2)
+    with pytest.raises(StoreUnavailable), locking.held(files, exclusive=True):
+        pytest.fail("it could not be written")
+    assert faulty.calls[faulty.at][0] == "put"
+    with locking.held(files, exclusive=True):
+        assert len(files.names("locks")) == 1
+    assert files.names("locks") == []
+
+
+def test_a_lock_whose_refreshing_seemed_to_fail_does_not_lock_us_out(fast: _Fast) -> None:
+    faulty = FaultyStore(MemoryStore(), Fault.LOST)
+    files = Files(faulty, SealingKey.generate(), 2)
+    with locking.held(files, exclusive=True) as lock:
+        faulty.at = len(faulty.calls)
+        with pytest.raises(StoreUnavailable):
+            lock.refresh()
+    assert faulty.struck
+    with locking.held(files, exclusive=True):
+        assert len(files.names("locks")) == 1
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_lock_that_could_not_be_removed_does_not_lock_us_out(fast: _Fast, exclusive: bool) -> None:
+    faulty = FaultyStore(MemoryStore(), Fault.FAIL)
+    files = Files(faulty, SealingKey.generate(), 2)
+    with locking.held(files, exclusive=exclusive):
+        faulty.at = len(faulty.calls)
+    assert faulty.calls[faulty.at][0] == "delete"
+    assert len(files.names("locks")) == 1
+    with locking.held(files, exclusive=not exclusive):
+        assert len(files.names("locks")) == 1
+    assert files.names("locks") == []

@@ -341,3 +341,36 @@ def test_an_index_that_others_shorten_is_no_longer_relied_upon(vault: Vault) -> 
         vault.files.remove("index", name)
     with pytest.raises(VaultLocked, match="pruned"):
         vault.confirm_index()
+
+
+def test_an_index_that_another_thread_read_anew_meanwhile_is_not_relied_upon_either(vault: Vault) -> None:
+    """What this writer took for kept may have been in the part that went."""
+    keep(vault, {"/a": noise(1000)})
+    since = vault.index().pruned
+    vault.confirm_index(since)
+    for name in vault.files.names("index"):
+        vault.files.remove("index", name)
+    vault.index()  # the other thread
+    with pytest.raises(VaultLocked, match="pruned"):
+        vault.confirm_index(since)
+    vault.confirm_index(vault.index().pruned)
+
+
+def test_a_writer_that_is_asked_to_commit_again_names_what_its_first_index_file_was_to_name(
+    vault: Vault, store: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, sent = store.put, itertools.count()
+
+    def breaking(key: str, data: Any, *, replace: bool = False) -> None:
+        if key.startswith("index/") and not next(sent):
+            raise StoreFull("Just now.")
+        really(key, data, replace=replace)
+
+    monkeypatch.setattr(store, "put", breaking)
+    with vault.writer() as writer:
+        writer.small_file("/a", noise(1000))
+        with pytest.raises(StoreFull):
+            writer.commit(time=NOON, tags=[], hostname="here")
+        snapshot = writer.commit(time=NOON, tags=[], hostname="here")
+    assert everything_is_there(vault)
+    assert contents(vault, snapshot) == {"/a": noise(1000)}
