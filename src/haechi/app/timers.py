@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from haechi import process
@@ -31,7 +31,13 @@ class Systemd:
         return UNITS if os.geteuid() == 0 else Path.home() / ".config/systemd/user"
 
     def files(self, jobs: Sequence[Job], about: About) -> Mapping[Path, str]:
-        written = systemd.written(jobs, about)
+        return self._placed(systemd.written(jobs, about), about)
+
+    def daemon(self, about: About, state: Path) -> Mapping[Path, str]:
+        """The unit of the daemon, which takes the place of those of the jobs."""
+        return self._placed(systemd.daemon(about, state, of_user=os.geteuid() != 0), about)
+
+    def _placed(self, written: Mapping[str, str], about: About) -> Mapping[Path, str]:
         if os.geteuid() != 0:  # a user's units run as that user and may not say so
             written = {n: text.replace(f"User={about.user}\n", "") for n, text in written.items()}
         return {self.directory / name: text for name, text in written.items()}
@@ -40,9 +46,8 @@ class Systemd:
         self.remove(keep=set(files))
         _write(files)
         self._ctl("daemon-reload")
-        timers = [path.name for path in files if path.suffix == ".timer"]
-        if timers:
-            self._ctl("enable", "--now", *timers)
+        if begun := _begun(files):
+            self._ctl("enable", "--now", *begun)
 
     def remove(self, *, dry_run: bool = False, keep: set[Path] | None = None) -> list[Path]:
         gone = [
@@ -50,9 +55,8 @@ class Systemd:
         ]
         if dry_run or not gone:
             return gone
-        timers = [path.name for path in gone if path.suffix == ".timer"]
-        if timers:
-            self._ctl("disable", "--now", *timers)
+        if begun := _begun(gone):
+            self._ctl("disable", "--now", *begun)
         for path in gone:
             path.unlink(missing_ok=True)
         self._ctl("daemon-reload")
@@ -149,6 +153,11 @@ def scheduler(kind: str | None) -> Systemd | Cron:
             ),
         )
     return Cron()
+
+
+def _begun(files: Iterable[Path]) -> list[str]:
+    """The units that systemd starts by itself; the others are started by these."""
+    return [path.name for path in files if path.suffix == ".timer" or path.name == systemd.DAEMON]
 
 
 def _write(files: Mapping[Path, str]) -> None:

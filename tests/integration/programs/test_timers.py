@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -108,6 +109,43 @@ def test_systemd_units_are_what_systemd_reads(home: Home, about: About, tmp_path
         return
     assert "Unknown" not in done.stderr
     assert "Failed to parse" not in done.stderr
+
+
+def test_the_daemon_has_a_unit_of_its_own(
+    home: Home, about: About, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = About(**{**about.__dict__, "program": "/bin/true", "user": "root"})
+    (text,) = systemd.daemon(here, Path("/var/lib/haechi")).values()
+    (tmp_path / systemd.DAEMON).write_text(text)
+    for line in ("Type=notify", "StateDirectory=haechi", "NoNewPrivileges=yes", "Restart=on-failure"):
+        assert f"\n{line}\n" in text
+    if shutil.which("systemd-analyze"):
+        done = subprocess.run(
+            ["systemd-analyze", "verify", tmp_path / systemd.DAEMON],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        about_ours = [line for line in done.stderr.splitlines() if systemd.DAEMON in line]
+        assert about_ours == []
+    (elsewhere,) = systemd.daemon(here, Path("/srv/state")).values()
+    assert "StateDirectory" not in elsewhere
+
+    units, said = tmp_path / "units", tmp_path / "said"
+    units.mkdir()
+    program(tmp_path, "systemctl", f'echo "$@" >> {said}')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(timers.Systemd, "directory", units)
+    where = timers.Systemd()
+    where.install(where.files(jobs.every(home), about))
+    where.install(where.daemon(about, Path("/var/lib/haechi")))
+    assert [path.name for path in units.iterdir()] == [systemd.DAEMON], "nothing is done twice"
+    assert f"enable --now {systemd.DAEMON}" in said.read_text()
+    where.install(where.files(jobs.every(home), about))
+    assert f"disable --now {systemd.DAEMON}" in said.read_text()
+    assert not (units / systemd.DAEMON).exists()
+    where.install(where.daemon(about, Path("/var/lib/haechi")))
+    assert where.remove() == [units / systemd.DAEMON]
 
 
 def test_the_others_are_what_they_claim_to_be(home: Home, about: About) -> None:

@@ -29,6 +29,12 @@ HELP = N_(
 commands = verbs()
 
 Kind = Annotated[str, Argument(metavar="KIND", help=N_("cron, systemd, railway, kubernetes or github."))]
+Daemon = Annotated[
+    bool,
+    Option(
+        "--daemon", help=N_("Instead of the jobs the unit of `haechi serve`, which does them all (systemd).")
+    ),
+]
 Subjects = Annotated[
     list[str] | None, Argument(metavar="NAME", help=N_("Services or sets of the plan; all if none is given."))
 ]
@@ -54,13 +60,19 @@ def export(
     into: Annotated[
         Path | None, Option("--into", metavar="DIRECTORY", help=N_("Write files there instead."))
     ] = None,
+    daemon: Daemon = False,
 ) -> None:
     from haechi import plugins
     from haechi.app import jobs
+    from haechi.documents.timers import systemd
     from haechi.fileio import write_atomic
 
     view, home = at_home()
-    written = plugins.load("haechi.documents.timers", kind).written(jobs.every(home), _about(home))
+    if daemon:
+        _only_systemd(kind)
+        written = systemd.daemon(_about(home), home.state.absolute())
+    else:
+        written = plugins.load("haechi.documents.timers", kind).written(jobs.every(home), _about(home))
     if into is None:
         text = "\n".join(f"# {name}\n{content}" for name, content in written.items())
         view.answer(dict(written), text=text.rstrip("\n"))
@@ -80,13 +92,19 @@ def install(
     kind: Annotated[
         str | None, Argument(metavar="KIND", help=N_("systemd or cron; else whichever this host has."))
     ] = None,
+    daemon: Daemon = False,
     dry_run: DryRun = False,
 ) -> None:
     from haechi.app import jobs, timers
 
     view, home = at_home()
-    where = timers.scheduler(kind)
-    planned = where.files(jobs.every(home), _about(home))
+    if daemon:
+        _only_systemd(kind or "systemd")
+    where = timers.scheduler("systemd" if daemon else kind)
+    if isinstance(where, timers.Systemd) and daemon:
+        planned = where.daemon(_about(home), home.state.absolute())
+    else:
+        planned = where.files(jobs.every(home), _about(home))
     if not dry_run:
         where.install(planned)
     files = [str(path) for path in planned]
@@ -166,6 +184,16 @@ def due(
     view.answer({"due": is_due}, text=_("due") if is_due else _("not due"))
     if not is_due:
         raise Exit(1)
+
+
+def _only_systemd(kind: str) -> None:
+    from haechi.errors import UsageMistake
+
+    if kind != "systemd":
+        raise UsageMistake(
+            _("Only systemd keeps a daemon; {kind} starts commands.").format(kind=kind),
+            hint=_("Leave out --daemon, or use: haechi schedule install systemd --daemon"),
+        )
 
 
 def _known(home: Home, subjects: list[str] | None) -> list[str]:
