@@ -32,8 +32,8 @@ faults: ## every call to a store fails once; every moment is the last one
 
 bench: ## side by side with the peers (ONLY=vault for one area, QUICK=1 for a share of it within 50 seconds)
 	@tools/venv dev
-	@tools/servers bench
-	-@tools/venv compact
+	@tools/servers $(if $(QUICK),quick,bench)
+	-@$(if $(QUICK),:,tools/venv compact)
 	@$(PY) -m bench $(if $(QUICK),--quick,) $(foreach area,$(ONLY),--only $(area))
 
 servers: ## the real servers that tests and benchmarks run against

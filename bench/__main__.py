@@ -9,8 +9,10 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import bench
 from bench import _machine
@@ -23,20 +25,26 @@ def main() -> int:
     areas = sorted(m.name for m in pkgutil.iter_modules(bench.__path__) if not m.name.startswith("_"))
     asked = argparse.ArgumentParser(prog="make bench")
     asked.add_argument("--only", choices=areas, action="append", help="this area")
-    asked.add_argument("--quick", action="store_true", help="smaller data, three runs, within 50 seconds")
+    asked.add_argument(
+        "--quick", action="store_true", help="a share of it on smaller data, three runs, within 50 seconds"
+    )
     asked.add_argument("--work", type=Path, help="where data is made (a fast disk with room)")
     given = asked.parse_args()
 
     began = time.perf_counter()
     results: list[Result] = []
-    about = {**_machine.described(), "quick": given.quick, "areas": given.only or areas}
+    modules = {area: import_module(f"bench.{area}") for area in given.only or areas}
+    left_out = _left_out(modules, asked=bool(given.only)) if given.quick else []
+    if given.quick and not given.only:
+        modules = {name: area for name, area in modules.items() if getattr(area, "IN_QUICK", True)}
+    about = {**_machine.described(), "quick": given.quick, "areas": [*modules]}
     _line("", "ours", "theirs", "limit", "ratio", "goal", "met")
-    for area in given.only or areas:
+    for area, module in modules.items():
         # Servers that do not run as root must reach what lies in it.
         work = Path(tempfile.mkdtemp(prefix=f"haechi-bench-{area}-", dir=given.work))
         work.chmod(0o755)
         try:
-            for comparison in import_module(f"bench.{area}").comparisons(given.quick, work):
+            for comparison in module.comparisons(given.quick, work):
                 rows = measure(comparison, 3 if given.quick else 5).rows()
                 results += rows
                 for row in rows:
@@ -44,11 +52,23 @@ def main() -> int:
                 _keep(results, about)  # a run that is cut short keeps what it has measured
         finally:
             shutil.rmtree(work, ignore_errors=True)
+    if left_out:
+        print("\nLeft out of this quick run:", *left_out, sep="\n  ", flush=True)
     missed = [result.name for result in results if not result.met]
     if missed:
         print(f"\n{len(missed)} of {len(results)} goals missed: {', '.join(missed)}", file=sys.stderr)
     print(f"\nwritten to build/bench.json after {time.perf_counter() - began:.0f} s", file=sys.stderr)
     return 1 if missed or not results else 0
+
+
+def _left_out(areas: Mapping[str, ModuleType], *, asked: bool) -> list[str]:
+    """What a quick run does not measure, and the command that does."""
+    lines = []
+    for name, area in areas.items():
+        whole = not (asked or getattr(area, "IN_QUICK", True))
+        if said := "all of it" if whole else getattr(area, "LEFT_OUT", ""):
+            lines.append(f"{name}: {said} (make bench ONLY={name})")
+    return lines
 
 
 def _keep(results: list[Result], about: dict[str, object]) -> None:

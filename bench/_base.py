@@ -3,8 +3,11 @@
 An area is a module of this package with one function, a generator that prepares its data as it goes:
 
     def comparisons(quick: bool, work: Path) -> Iterable[Comparison]:
-        dump = make_dump(work, megabytes=50 if quick else 500)
+        dump = make_dump(work, megabytes=80 if quick else 500)
         yield Comparison("new backup of a dump", ours=lambda: …, theirs=lambda: …, limit=lambda: …, goal=0.5)
+
+What a quick run leaves out of it, in words, is its LEFT_OUT; an area with IN_QUICK = False is left out whole, unless
+it is asked for. A row of a quick run answers to a goal that holds on little data, or is not there.
 
 Each side is a function that does the work once. Its time is taken, unless it returns a number: then that is the
 figure (bytes, or seconds that it took itself). Ours and theirs alternate within one run, so that a machine that gets

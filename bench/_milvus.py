@@ -12,7 +12,7 @@ from typing import Any
 from bench._base import Comparison
 from tests.servers.milvus import running
 
-_ROWS, _QUICK_ROWS = 100_000, 10_000
+_ROWS = 100_000
 _PEAK = 300  # MiB of our process
 
 # In a process of its own, whose memory is ours alone. It says how long it took once it had begun, and the most that
@@ -62,7 +62,7 @@ def rows(quick: bool, work: Path) -> Iterable[Comparison]:
 
     with running() as server:
         client = it.client(server.url)
-        it.make_numbers(client, "vectors", _QUICK_ROWS if quick else _ROWS)
+        it.make_numbers(client, "vectors", _ROWS)
         client.flush("vectors")
         client.load_collection("vectors")
 
