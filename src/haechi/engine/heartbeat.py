@@ -78,7 +78,8 @@ class Heartbeat:
                 return
             case Standing.BURIED:
                 self._tell(_("The others took this worker for dead: what it had is theirs."))
-                self._crew.let_go()
+                # Its programs may take their time to end, and meanwhile it must go on beating.
+                threading.Thread(target=self._crew.let_go, daemon=True, name="letting go").start()
         self._last = began
         self._obey()
         self._look_round()
