@@ -75,8 +75,12 @@ class Desk:
             entry.end(Outcome.INTERRUPTED)
             raise
         except HaechiError as problem:
-            # A program that we ended ourselves fails, too; that is not what happened.
-            entry.end(Outcome.INTERRUPTED if process.interrupted() else Outcome.FAILURE, problem.as_dict())
+            if (
+                process.interrupted()
+            ):  # a program that we ended ourselves fails, too; that is not what happened
+                entry.end(Outcome.INTERRUPTED)
+            else:
+                entry.end(Outcome.FAILURE, problem.as_dict())
             raise
         except BaseException as problem:
             entry.end(Outcome.FAILURE, {"code": "defect", "message": f"{type(problem).__name__}: {problem}"})

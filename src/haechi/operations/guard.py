@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from haechi import clock, process
-from haechi.errors import GuardFailed, HaechiError
+from haechi.errors import GuardFailed, HaechiError, ProgramMissing
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Outcome, RestorePoint
@@ -63,6 +63,7 @@ Hear = Callable[[bytes], None]
 def guard(guarded: Guarded, desk: Desk, reporter: Reporter, *, hear: Hear, ask: Ask) -> Went:
     """Save, run, check, and go back if that is wanted. `hear` gets what the command writes, `ask` decides about an
     offer. Raises only when nothing was run or going back failed; what the command came to is in the result."""
+    _look_for(guarded)
     went = Went()
     with desk.run("guard", guarded.name, reporter) as entry:
         for service in guarded.services:
@@ -87,6 +88,20 @@ def guard(guarded: Guarded, desk: Desk, reporter: Reporter, *, hear: Hear, ask: 
                 tags = (TAG, f"{TAG}:{guarded.name}:after")
                 went.after[service.name] = back_up(service, desk, reporter, tags=tags).point
     return went
+
+
+def _look_for(guarded: Guarded) -> None:
+    """Before everything is saved for a command that cannot begin."""
+    program = guarded.argv[0]
+    if guarded.place.has(program):
+        return
+    hint = _("Install it, or say where it runs with `at` in the plan.")
+    if any(service.name == program for service in guarded.services):
+        hint = _("That is a service: haechi guard --for {service} -- COMMAND").format(service=program)
+    raise ProgramMissing(
+        _("The program “{program}” is not in {place}.").format(program=program, place=guarded.place.name),
+        hint=hint,
+    )
 
 
 def _run(guarded: Guarded, reporter: Reporter, hear: Hear) -> None:

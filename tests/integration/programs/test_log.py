@@ -89,11 +89,18 @@ def test_commands_and_what_ends_them(root: Path) -> None:
 
 
 def test_the_daemon_logs_and_gives_figures(root: Path) -> None:
-    with subprocess.Popen(
-        command("serve"), cwd=root, env=around(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as daemon:
+    said = root / "said"
+    with (
+        said.open("wb") as out,
+        subprocess.Popen(command("serve"), cwd=root, env=around(), stdout=out, stderr=out) as daemon,
+    ):
+
+        def ready() -> bool:
+            assert daemon.poll() is None, said.read_text()
+            return any(one["text"].startswith("Ready") for one in logged(root))
+
         try:
-            until(lambda: any(one["text"].startswith("Ready") for one in logged(root)))
+            until(ready)
             assert haechi(root, "backup") == 0
             runs = {one["run"] for one in logged(root) if one.get("operation") == "backup"}
             assert len(runs) == 1, "by the process that works for the daemon"

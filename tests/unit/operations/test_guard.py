@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from haechi.errors import HaechiError, PartlyDone
+from haechi.errors import HaechiError, PartlyDone, ProgramMissing
 from haechi.events import SILENT
 from haechi.operations import guard
 from haechi.operations.checks import Check, Query
@@ -66,6 +66,15 @@ def shop(tmp_path: Path) -> Shop:
         db.commit()
     source = SQLite("it", Options.model_validate({"files": [str(file)]}), LocalPlace())
     return Shop(install(tmp_path / "ground", "sqlite", source, "{part}_{time:%Y%m%d_%H%M%S}.gz"), file)
+
+
+@pytest.mark.parametrize(("program", "hint"), [("no-such-program", "Install it"), ("it", "--for it --")])
+def test_nothing_is_saved_for_a_command_that_is_not_there(shop: Shop, program: str, hint: str) -> None:
+    guarded = Guarded(program, [program, "--all"], LocalPlace(), [shop.it.service])
+    with pytest.raises(ProgramMissing, match=program) as caught:
+        guard.guard(guarded, shop.it.desk, SILENT, hear=lambda _data: None, ask=lambda _went: True)
+    assert hint in caught.value.hint
+    assert shop.it.desk.journal.runs() == []
 
 
 def test_what_goes_well_is_left_alone(shop: Shop) -> None:
@@ -127,10 +136,3 @@ def test_nothing_begins_without_every_copy(shop: Shop) -> None:
     with pytest.raises(HaechiError):
         shop.run(WIPE)
     assert not shop.file.exists()
-
-
-def test_a_command_that_is_not_there(shop: Shop) -> None:
-    guarded = Guarded("batch", ["no-such-program"], LocalPlace(), [shop.it.service])
-    went = guard.guard(guarded, shop.it.desk, SILENT, hear=lambda data: None, ask=lambda went: False)
-    assert went.problem is not None
-    assert went.problem.code == "program-missing"

@@ -71,9 +71,12 @@ def command(
             ),
         )
     if broken := [s.service for s in standings if s.broken]:
+        late = [s.service for s in standings if s.rpo_broken]
         raise PromiseBroken(
             _("A promise does not hold: {names}.").format(names=", ".join(broken)),
-            hint=_("Take a restore point now with: haechi backup {names}").format(names=" ".join(broken)),
+            hint=_("Take a restore point now with: haechi backup {names}").format(names=" ".join(late))
+            if late
+            else _("Promise what can be held, or make restores faster."),
         )
 
 

@@ -108,7 +108,9 @@ def _service(
         yield from _not_copied(one, now)
     if runs and runs[0].outcome in (Outcome.FAILURE, Outcome.INTERRUPTED):
         reason = str(runs[0].error.get("message", "")) or _("it was interrupted")
-        mend = str(runs[0].error.get("hint", ""))
+        mend = str(runs[0].error.get("hint", "")) or _("Take one with: haechi backup {service}").format(
+            service=name
+        )
         text = _("the last backup failed: {reason}").format(reason=reason)
         yield Alarm("failure", name, text, mend, runs[0].began)
     yield from _promises(standing)
