@@ -204,6 +204,24 @@ class StoreRefused(HaechiError):
     code = "store-refused"
 
 
+class KeysWrong(StoreRefused):
+    """The storage does not know these keys, or they do not fit one another."""
+
+    code = "keys-wrong"
+
+
+class KeysExpired(StoreRefused):
+    """The storage takes these keys no more: their time is over, or somebody has revoked them."""
+
+    code = "keys-expired"
+
+
+class ClockWrong(StoreRefused):
+    """The storage refuses because its clock and ours are too far apart."""
+
+    code = "clock-wrong"
+
+
 class StillLocked(StoreRefused):
     """What would go is under a lock of the storage still."""
 

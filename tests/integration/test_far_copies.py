@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -31,6 +27,7 @@ from haechi.vault.repository import Vault
 from tests.servers import demand
 from tests.servers.gate import Gate
 from tests.servers.seaweedfs import SeaweedFS, running
+from tests.servers.stumbling import stumbling
 from tests.unit.operations.ground import SEOUL, Ground, lay
 
 pytestmark = pytest.mark.server
@@ -115,65 +112,11 @@ def _through(server: SeaweedFS, bucket: str) -> list[RestorePoint]:
     return list(far.points())
 
 
-@contextmanager
-def stumbling(endpoint: str, answers: list[tuple[int, str]]) -> Iterator[str]:
-    """A server before that one which gives these answers to the first writes, and passes everything else on."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _pass(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0) or 0))
-            if self.command == "PUT" and answers:
-                status, code = answers.pop(0)
-                said, headers = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode(), {}
-            else:
-                status, said, headers = self._behind(body)
-            self.send_response(status)
-            for name, value in headers.items():
-                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
-                    self.send_header(name, value)
-            length = (
-                headers.get("Content-Length", str(len(said))) if self.command == "HEAD" else str(len(said))
-            )
-            self.send_header("content-length", length)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(said)
-
-        def _behind(self, body: bytes) -> tuple[int, bytes, dict[str, str]]:
-            from urllib.error import HTTPError
-
-            kept = {n: v for n, v in self.headers.items() if n.lower() not in ("connection", "expect")}
-            asked = Request(endpoint + self.path, data=body or None, headers=kept, method=self.command)
-            try:
-                with urlopen(asked, timeout=30) as answer:
-                    return answer.status, answer.read(), dict(answer.headers)
-            except HTTPError as refusal:
-                with refusal:
-                    return refusal.code, refusal.read(), dict(refusal.headers)
-
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def test_a_bucket_that_wants_us_to_slow_down(ground: Ground, seaweedfs: SeaweedFS) -> None:
     bucket = seaweedfs.bucket()
     answers = [(503, "SlowDown"), (503, "ServiceUnavailable"), (500, "InternalError"), (503, "SlowDown")]
-    with stumbling(seaweedfs.endpoint, answers) as url:
-        options = {**seaweedfs.options, "endpoint": url, "retries": 8, "patience": 60}
+    with stumbling(seaweedfs.endpoint, answers) as before:
+        options = {**seaweedfs.options, "endpoint": before.url, "retries": 8, "patience": 60}
         archive = Archive(
             "archive.s3", open_store(f"s3://{bucket}/a", options), "{service}/{part}_{time:%Y%m%d_%H%M%S}.bin",
             zone=SEOUL,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
 
 @dataclass
 class Span:
@@ -36,8 +38,6 @@ class Collector:
     spans: list[Span] = field(default_factory=list)
 
     def take(self, path: str, body: bytes) -> None:
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
         assert path == "/v1/traces", path
         asked = ExportTraceServiceRequest.FromString(body)
         for one in asked.resource_spans:

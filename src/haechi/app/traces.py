@@ -30,8 +30,10 @@ _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL
 _PATH = "/v1/traces"
 _MOST = 500  # steps of one run; what fails is told beyond that, too
 _QUEUE = 2048  # spans that wait; of more the oldest go
-_ANSWER = 5.0  # seconds that the receiver has
-_LAST = 3.0  # seconds that the end of a command waits for it
+_ANSWER = 5.0  # seconds that the receiver has, unless the environment says otherwise
+_ANSWERS = ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
+_LAST = 3.0  # seconds that the end of a command waits for it, likewise
+_LASTS = "OTEL_BSP_EXPORT_TIMEOUT"  # in milliseconds
 
 
 @dataclass
@@ -65,7 +67,8 @@ class Traces:
         """Send what still waits, for a moment. The thread that sends ends with the program."""
         last = threading.Thread(target=self.provider.shutdown, daemon=True)
         last.start()
-        last.join(_LAST)
+        said = os.environ.get(_LASTS, "")
+        last.join(int(said) / 1000 if said.isdigit() else _LAST)
 
 
 class RunTrace:
@@ -189,7 +192,8 @@ def _provider(endpoint: str | None, headers: Mapping[str, str]) -> Any:
         about["service.name"] = "haechi"
     provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
     try:
-        exporter = OTLPSpanExporter(endpoint=endpoint, headers=dict(headers) or None, timeout=_ANSWER)
+        answer = None if any(os.environ.get(name) for name in _ANSWERS) else _ANSWER
+        exporter = OTLPSpanExporter(endpoint=endpoint, headers=dict(headers) or None, timeout=answer)
     except ValueError as problem:  # what the environment says of compression or certificates
         raise HaechiError(_("Traces cannot be sent: {reason}").format(reason=problem)) from None
     provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=_QUEUE))

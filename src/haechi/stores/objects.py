@@ -33,6 +33,7 @@ from haechi.i18n import _
 from haechi.stores._ahead import ahead
 from haechi.stores._base import Buffer, Entry
 from haechi.stores._clouds import driver, parse
+from haechi.stores._denials import denial
 from haechi.stores._keys import already_there, checked, checked_prefix, not_there
 from haechi.stores._options import StoreOptions
 from haechi.stores._s3_locks import S3Locks, locks_for
@@ -44,7 +45,7 @@ _WHOLE = 64 << 20  # what is larger goes up in parts
 _PARTS_AT_ONCE = 3
 _STATUS = re.compile(r"status code: (\d{3})")
 _FULL = re.compile(r"InsufficientStorage|QuotaExceeded|StorageFull|no free volumes", re.I)
-_REFUSED = re.compile(r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch")
+_REFUSED = re.compile(r"AccessDenied")
 _TRY_AGAIN = (408, 425, 429)
 _PASSING = re.compile(r"RequestTimeout|SlowDown|InternalError|OperationAborted")
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound")
@@ -281,6 +282,18 @@ class Objects:
             self._demand_bucket(problem)
             raise self._explanation(key, problem) from problem
 
+    def _denial(self, said: str, reason: str) -> HaechiError | None:
+        """What is wrong with the keys. Nobody says why a HEAD is refused; a listing is, for the same reason."""
+        import obstore
+
+        if "performing HEAD" in said and _status(said) in (400, 401, 403):
+            try:
+                for _some in obstore.list(self._quick, chunk_size=1):
+                    break
+            except Exception as problem:
+                said, reason = str(problem), _line(problem)
+        return denial(said, self.url, reason)
+
     def _explanation(self, key: str, problem: Exception) -> HaechiError:
         from obstore import exceptions as theirs
 
@@ -295,6 +308,8 @@ class Objects:
                 ),
                 detail=said,
             )
+        if (denied := self._denial(said, _line(problem))) is not None:
+            return denied
         refused = isinstance(problem, theirs.PermissionDeniedError | theirs.UnauthenticatedError)
         refused |= 400 <= status < 500 and status not in _TRY_AGAIN
         if (refused or _REFUSED.search(said)) and not _PASSING.search(said):

@@ -108,7 +108,7 @@ def test_a_host_that_does_not_answer(address: str) -> None:
 def test_wrong_and_weak_keys_of_a_bucket(seaweedfs: SeaweedFS) -> None:
     bucket = seaweedfs.bucket()
     open_store(f"s3://{bucket}", seaweedfs.options).put("config", b"x")
-    wrong = open_store(f"s3://{bucket}", {**seaweedfs.options, "secret_key": "wrong"})
+    wrong = open_store(f"s3://{bucket}", {**seaweedfs.options, "secret_key": "planted-secret"})
     weak = open_store(
         f"s3://{bucket}", {**seaweedfs.options, "access_key": READER_KEY, "secret_key": READER_SECRET}
     )
@@ -123,7 +123,7 @@ def test_wrong_and_weak_keys_of_a_bucket(seaweedfs: SeaweedFS) -> None:
     ):
         with pytest.raises(StoreRefused) as caught:
             call()
-        assert "wrong" not in str(caught.value.as_dict()) and caught.value.hint
+        assert "planted-secret" not in str(caught.value.as_dict()) and caught.value.hint
 
 
 def test_the_usual_environment_opens_a_bucket(seaweedfs: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ ROWS = [
 _LATER = ("later step", "nothing to show")
 
 
-_OWN = {"whole-stack.toml"}  # after no document: it shows the drill of all of it
+_OWN = {"whole-stack.toml", "offsite.toml"}  # after no document: the drill of all of it, and all about copies
 
 
 def test_every_document_is_there() -> None:

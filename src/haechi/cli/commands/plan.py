@@ -34,15 +34,29 @@ def check() -> None:
     view.answer(data, text=text)
 
 
-@commands.command("show", help=N_("Show the plan with defaults filled in and secrets masked."))
+@commands.command(
+    "show",
+    help=N_(
+        "Show the plan with defaults filled in and secrets masked, and what copies cost a month by its prices."
+    ),
+)
 def show() -> None:
+    from haechi.app.home import Home
+    from haechi.cli.render import spreads
     from haechi.plan import load
     from haechi.plan import show as shown
 
     view = screen()
     plan = load.load(view.plan)
     view.follow_plan(plan.language, plan.timezone)
-    view.answer(shown.as_data(plan), text=lambda: shown.as_text(plan))
+    costs = Home(plan).costs
+    data = shown.as_data(plan) | ({"costs": costs} if costs else {})
+
+    def text() -> str:
+        lines = [f"# {spreads.cost_line(cost)}" for cost in costs]  # what is shown stays a plan
+        return "\n".join([shown.as_text(plan), *([""] if lines else []), *lines])
+
+    view.answer(data, text=text)
 
 
 @commands.command("schema", help=N_("Give the JSON Schema of a plan, for editors that complete and check."))
