@@ -98,6 +98,8 @@ def _look_for(guarded: Guarded) -> None:
     hint = _("Install it, or say where it runs with `at` in the plan.")
     if any(service.name == program for service in guarded.services):
         hint = _("That is a service: haechi guard --for {service} -- COMMAND").format(service=program)
+    if guarded.place.is_local:
+        raise ProgramMissing(_("The program “{program}” is not here.").format(program=program), hint=hint)
     raise ProgramMissing(
         _("The program “{program}” is not in {place}.").format(program=program, place=guarded.place.name),
         hint=hint,
