@@ -12,6 +12,7 @@ from haechi.documents import stack, timeline
 from haechi.i18n import N_, _, language
 from haechi.model import Report
 from haechi.schedule import say_duration
+from haechi.schedule.duration import spoken
 
 GOING = {
     "better": N_("getting faster"),
@@ -82,7 +83,7 @@ def _drill(body: Mapping[str, Any], zone: tzinfo | None) -> str:
         *_chosen(body.get("picked")),
         (_("came back in"), escape(body["where"] or "-")),
         (_("restore took"), _took(body)),
-        (_("with making the place and taking it down"), f"{body['seconds']:.1f} s"),
+        (_("with making the place and taking it down"), escape(spoken(body["seconds"]))),
     ]
     if said := _earlier(body.get("earlier") or {}):
         rows.append((_("restores over 90 days"), said))
@@ -109,7 +110,7 @@ def _chosen(picked: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 def _took(body: Mapping[str, Any]) -> str:
     if body["restore_seconds"] is None:
         return "-"
-    said = f"{body['restore_seconds']:.1f} s"
+    said = spoken(body["restore_seconds"])
     if body.get("rto_promised"):
         promised = say_duration(timedelta(seconds=body["rto_promised"]))
         said += " " + _("(RTO promised: {promised})").format(promised=promised)
@@ -118,7 +119,7 @@ def _took(body: Mapping[str, Any]) -> str:
 
 def _earlier(found: Mapping[str, Any]) -> str:
     """Each in its turn, and where it is going."""
-    seconds = [f"{value:.1f} s" for value in found.get("seconds", ()) if value is not None]
+    seconds = [spoken(value) for value in found.get("seconds", ()) if value is not None]
     if len(seconds) < 2:
         return ""
     word = _(GOING[found["going"]]) if found.get("going") else ""

@@ -10,6 +10,7 @@ from typing import Any
 from haechi.documents import timeline
 from haechi.i18n import _
 from haechi.schedule import say_duration
+from haechi.schedule.duration import spoken
 
 
 def inner(body: Mapping[str, Any], zone: tzinfo | None) -> str:
@@ -38,13 +39,11 @@ def inner(body: Mapping[str, Any], zone: tzinfo | None) -> str:
 
 
 def _time(body: Mapping[str, Any]) -> str:
-    said = _("It served after {seconds:.1f} s").format(seconds=body["seconds"])
+    said = _("It served after {time}").format(time=spoken(body["seconds"]))
     if body["rto_promised"]:
         promised = say_duration(timedelta(seconds=body["rto_promised"]))
         said += " " + _("(RTO promised: {promised})").format(promised=promised)
-    return (
-        said + ". " + _("With taking it down again: {seconds:.1f} s.").format(seconds=body["whole_seconds"])
-    )
+    return said + ". " + _("With taking it down again: {time}.").format(time=spoken(body["whole_seconds"]))
 
 
 def _members(body: Mapping[str, Any], zone: tzinfo | None) -> str:
@@ -52,7 +51,7 @@ def _members(body: Mapping[str, Any], zone: tzinfo | None) -> str:
     for one in body["members"]:
         state_of = datetime.fromisoformat(one["state_of"]).astimezone(zone)
         result = _("came back as it was saved") if one["good"] else _why(one)
-        took = "-" if one["restore_seconds"] is None else f"{one['restore_seconds']:.1f} s"
+        took = "-" if one["restore_seconds"] is None else spoken(one["restore_seconds"])
         rows.append(
             (
                 not one["good"],

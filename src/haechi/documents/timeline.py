@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from haechi.schedule.duration import spoken
+
 _ROW = 26
 _LEFT, _WIDTH = 300, 860  # where the bars begin; how wide the picture is
 _RIGHT = 70
@@ -33,7 +35,7 @@ def _row(number: int, step: Mapping[str, Any], scale: float, critical: bool) -> 
     color = "#b3261e" if step.get("error") else "#2457a6" if critical else "#9db4d6"
     title = str(step["title"])
     shown = title if len(title) <= _LETTERS else title[: _LETTERS - 1] + "…"
-    beside, took = min(left + width + 6, _WIDTH - 60), f"{step['seconds']:.1f} s"
+    beside, took = min(left + width + 6, _WIDTH - 60), escape(spoken(step["seconds"]))
     return (
         f'<text x="0" y="{top + 13}" fill="#1d2530">{escape(shown)}<title>{escape(title)}</title></text>'
         f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="17" rx="3" fill="{color}"/>'

@@ -60,3 +60,21 @@ def say_duration(length: timedelta) -> str:
     if rest:
         said.append(f"{rest.total_seconds():g}s")
     return " ".join(said) or "0s"
+
+
+def spoken(time: timedelta | float) -> str:
+    """`4.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`: two units at most. A whole number is shown as one."""
+    seconds = time.total_seconds() if isinstance(time, timedelta) else float(time)
+    if seconds < 9.95 and not isinstance(time, int):
+        return _("{number} s").format(number=f"{seconds:.1f}")
+    whole = round(seconds)
+    for unit, text, below, rest in (
+        (86400, _("{number} d"), 3600, _("{number} h")),
+        (3600, _("{number} h"), 60, _("{number} min")),
+        (60, _("{number} min"), 1, _("{number} s")),
+    ):
+        if whole >= unit:
+            small = whole % unit // below
+            first = text.format(number=whole // unit)
+            return f"{first} {rest.format(number=small)}" if small else first
+    return _("{number} s").format(number=whole)

@@ -136,4 +136,4 @@ def test_a_report_says_how_long_restores_took_before(ground: Ground) -> None:
     assert earlier["seconds"][:3] == [10.0, 11.0, 30.0]
     assert len(earlier["seconds"]) == 4
     assert earlier["going"] in ("better", "steady", "worse")
-    assert "10.0 s, 11.0 s, 30.0 s" in document.page(report, "ours", ground.service(ground.vault).zone)
+    assert "10 s, 11 s, 30 s" in document.page(report, "ours", ground.service(ground.vault).zone)

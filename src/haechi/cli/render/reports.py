@@ -96,7 +96,7 @@ def _drill(body: dict[str, Any]) -> list[RenderableType]:
         about.add_row(_("why"), Text(body["error"]["message"], style="red"))
     steps = table(_("step"), _("began"), _("took"), right=(1, 2), whole=())
     for step in body["steps"]:
-        steps.add_row(step["title"], f"{step['began']:.1f} s", amounts.duration(step["seconds"]))
+        steps.add_row(step["title"], amounts.duration(step["began"]), amounts.duration(step["seconds"]))
     different = [one for one in body["compared"] if not one["equal"]]
     compared = table(_("what"), _("saved"), _("came back"), whole=())
     for one in different[:_SHOWN]:

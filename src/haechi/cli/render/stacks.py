@@ -51,7 +51,7 @@ def path(body: Mapping[str, Any]) -> RenderableType:
         style = "bold" if step["critical"] else ""
         title = Text(step["title"], style="red" if step["error"] else style)
         mark = Text("●", style=style) if step["critical"] else ""
-        made.add_row(title, f"{step['began']:.1f} s", amounts.duration(step["seconds"]), mark)
+        made.add_row(title, amounts.duration(step["began"]), amounts.duration(step["seconds"]), mark)
     return made
 
 
