@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -223,16 +224,19 @@ class Home:
 
         with self._lock:
             if name not in self._vaults:
-                self._vaults[name] = Vault.open(
-                    self.store(f"vault.{name}"), self._vault_plan(name).key.fetch()
-                )
+                with ExitStack() as unless_opened:
+                    store = self.store(f"vault.{name}")
+                    unless_opened.callback(store.close)
+                    self._vaults[name] = Vault.open(store, self._vault_plan(name).key.fetch())
+                    unless_opened.pop_all()
             return self._vaults[name]
 
-    def create_vault(self, name: str) -> Vault:
-        """Make the vault that the plan names. Raises AlreadyThere when it is there."""
+    def create_vault(self, name: str) -> str:
+        """Make the vault that the plan names; says its id. Raises AlreadyThere when it is there."""
         from haechi.vault.repository import Vault
 
-        return Vault.create(self.store(f"vault.{name}"), self._vault_plan(name).key.fetch())
+        with closing(self.store(f"vault.{name}")) as store:
+            return Vault.create(store, self._vault_plan(name).key.fetch()).id
 
     def store(self, name: str) -> Store:
         """The storage under a vault or an archive."""
@@ -254,9 +258,10 @@ class Home:
         return self.plan.vaults[name]
 
     def _vault_destination(self, name: str) -> VaultDestination:
+        from haechi.app.portions import PortionHand
         from haechi.operations.destinations.into_vault import VaultDestination
 
-        return VaultDestination(f"vault.{name}", self.vault(name))
+        return VaultDestination(f"vault.{name}", self.vault(name), lambda: PortionHand(self))
 
     def _archive(self, name: str, service: str) -> Destination:
         from haechi.archive.archive import Archive

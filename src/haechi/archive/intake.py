@@ -40,6 +40,7 @@ class Draft:
     parts: list[PartInfo] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     stored: Stored | None = None
+    proven: bool = False
     _length: int = 0
 
     def take(self, info: PartInfo, ending: Ending, stream: BinaryIO) -> None:
@@ -99,15 +100,21 @@ class ArchiveIntake:
             draft.finish()
         self._broken = False
 
+    def read_back(self) -> None:
+        """Ask the store for what it has: what cannot be read today cannot be restored tomorrow."""
+        for draft in self._drafts:
+            if not draft.proven:
+                draft.finish()
+                self._read_back(draft)
+                draft.proven = True
+
     def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:
         if self._broken or not self._drafts:
             raise Damaged(
                 _("Not every part of {point} was taken whole.").format(point=point.id),
                 hint=_("Run the same command again: nothing of it counts."),
             )
-        for draft in self._drafts:
-            draft.finish()
-            self._read_back(draft)
+        self.read_back()
         manifest = self._name(point, tuple(sorted(attachments)))
         for name, data in attachments.items():
             self._put(attachment_key(point.id, name), data)
@@ -150,7 +157,6 @@ class ArchiveIntake:
         return draft
 
     def _read_back(self, draft: Draft) -> None:
-        """Ask the store for what it has: what cannot be read today cannot be restored tomorrow."""
         assert draft.stored
         title = _("{service}: reading back what was written").format(service=self._service)
         with self._reporter.step(title, draft.stored.size) as step:

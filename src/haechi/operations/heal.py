@@ -107,8 +107,17 @@ def _damaged(
 def _mend(
     service: Service, destination: Destination, point: RestorePoint, problem: HaechiError, entry: Entry
 ) -> Healed:
-    """The damaged copy goes when another one has been read to its end: it is worth nothing, and in the way."""
+    """The damaged copy goes when another one has been read to its end, and where the destination can have both when
+    the new one has been read back there: half of it may be worth something while the line may still break."""
     gone = False
+
+    def make_room() -> None:
+        nonlocal gone
+        if not gone:
+            destination.remove([point], entry.reporter)
+            entry.lose_copy(point, destination.name)
+            gone = True
+
     for source in service.everywhere:
         if source.name == destination.name:
             continue
@@ -118,11 +127,7 @@ def _mend(
                 continue
             source.verify(there, "all", entry.reporter)
             whole = source.describe(there)
-            if not gone:
-                destination.remove([point], entry.reporter)
-                entry.lose_copy(point, destination.name)
-                gone = True
-            copied = replicate.bring(service, Missing(whole, source, Onward(destination)), entry)
+            copied = replicate.bring(service, Missing(whole, source, Onward(destination)), entry, make_room)
             if copied.copy is None:
                 problem = copied.problem or problem
                 continue

@@ -26,6 +26,7 @@ from haechi.operations.destinations.destination import (
     Destination,
     GivesAttachments,
     GivesEntries,
+    ReadsBack,
     TakesEntries,
 )
 from haechi.operations.destinations.mirrored import kept_again
@@ -199,13 +200,16 @@ def _to_go(service: Service, source: Destination, onward: Onward) -> list[Missin
     ]
 
 
-def bring(service: Service, one: Missing, entry: Entry) -> Copied:
-    """One point, with whatever goes wrong told by the result."""
+def bring(
+    service: Service, one: Missing, entry: Entry, make_room: Callable[[], None] | None = None
+) -> Copied:
+    """One point, with whatever goes wrong told by the result. `make_room` takes away what stands in its place: as
+    late as the target allows, where it can after the new copy has been read back."""
     began = clock.monotonic()
     target = one.onward.destination
     try:
         point = one.source.describe(one.point)
-        copy = _carry(service, point, one.source, target, entry.reporter)
+        copy = _carry(service, point, one.source, target, entry.reporter, make_room or (lambda: None))
         entry.keep_copy(replace(point, copies=(*point.copies, copy)))
     except HaechiError as problem:
         return _failed(one, problem, clock.monotonic() - began)
@@ -213,7 +217,12 @@ def bring(service: Service, one: Missing, entry: Entry) -> Copied:
 
 
 def _carry(
-    service: Service, point: RestorePoint, source: Destination, target: Destination, reporter: Reporter
+    service: Service,
+    point: RestorePoint,
+    source: Destination,
+    target: Destination,
+    reporter: Reporter,
+    make_room: Callable[[], None],
 ) -> Copy:
     """By the way of their own where the two have one; else part by part, as a backup would."""
     if isinstance(target, CopiesFrom):
@@ -222,6 +231,8 @@ def _carry(
             return copy
     parts: list[PartInfo] = []
     with target.intake(service.name, reporter) as intake:
+        if not isinstance(intake, ReadsBack):
+            make_room()  # a mirror would take over what is damaged, for it looks unchanged
         for part in point.parts:
             title = _("{point} to {where}: {part}").format(point=point.id, where=target.name, part=part.name)
             every = source.entries(point, part.name) if isinstance(source, GivesEntries) else None
@@ -236,6 +247,9 @@ def _carry(
                 counted = Counted(stream, step)
                 intake.part(part, cast(BinaryIO, counted))
             parts.append(replace(part, size=counted.count))
+        if isinstance(intake, ReadsBack):
+            intake.read_back()
+            make_room()
         copy = intake.commit(replace(point, parts=tuple(parts), copies=()), _beside(source, point))
     if point.held:
         target.hold(replace(point, copies=(copy,)), True)

@@ -18,6 +18,7 @@ from haechi.operations.destinations.into_vault import VaultDestination
 from haechi.operations.protect import protect
 from haechi.operations.service import Onward
 from haechi.stores._open import open_store
+from haechi.testing.faulty_store import Killed
 from haechi.vault.repository import Vault
 from tests.unit.operations.ground import Ground, lay
 
@@ -75,6 +76,37 @@ def test_a_damaged_copy_stays_while_nobody_has_a_whole_one(ground: Ground) -> No
     assert not done.healthy
     assert done.copies[0].problem
     assert len(ground.archive.points("papers")) == 1, "half of it may be worth something to somebody"
+
+
+@pytest.mark.parametrize("breaks", ["on the way", "on the storage"])
+def test_a_damaged_copy_stays_until_the_new_one_has_been_read_back(
+    ground: Ground, breaks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = replace(ground.service(ground.vault), onward=(Onward(ground.archive),))
+    assert not protect(service, ground.desk, SILENT).failed
+    damaged = next(f for f in (ground.root / "nas").rglob("a*.bin") if not f.name.startswith("."))
+    spoil(damaged)
+
+    def breaking(*_words: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        if breaks == "on the way":
+            really = ground.vault.open_part
+            patch.setattr(
+                ground.vault,
+                "open_part",
+                lambda point, part: really(point, part) if part == "a.bin" else breaking(),
+            )
+        else:
+            patch.setattr("haechi.archive.intake.ArchiveIntake._read_back", breaking)
+        heal.mend(service, ground.desk, SILENT)
+    (point,) = ground.archive.points("papers")
+    with ground.archive.open_part(point, "b.bin") as stream:  # what is whole of it can still be had
+        assert stream.read() == ground.source.state["b.bin"]
+    assert heal.mend(service, ground.desk, SILENT).healthy
+    (point,) = ground.archive.points("papers")
+    ground.archive.verify(point, "all", SILENT)
 
 
 PLAN = """

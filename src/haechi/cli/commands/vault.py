@@ -30,7 +30,7 @@ def init(vaults: Vaults = None) -> None:
     made = {}
     for name in vaults or home.plan.vaults:
         try:
-            made[name] = home.create_vault(name).id
+            made[name] = home.create_vault(name)
         except AlreadyThere:
             if vaults:
                 raise

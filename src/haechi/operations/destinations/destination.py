@@ -45,6 +45,14 @@ class TakesTrees(Protocol):
 
 
 @runtime_checkable
+class ReadsBack(Protocol):
+    """An ability of intakes: all that was taken is proven to lie there before it counts."""
+
+    def read_back(self) -> None:
+        """Raises Damaged."""
+
+
+@runtime_checkable
 class GivesTrees(Protocol):
     """An ability of destinations: what was kept as a tree comes back as one."""
 
