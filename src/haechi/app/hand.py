@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from haechi import clock, i18n, process
@@ -223,6 +224,14 @@ def _errand(home: Home, asked: Asked, reporter: Reporter) -> Answer:
     return {"done": errands.packed(done)}
 
 
+def _portion(home: Home, asked: Asked, reporter: Reporter) -> Answer:
+    from haechi.operations.destinations.many_hands import deliver
+
+    vault = home.vault(asked["vault"].removeprefix("vault."))
+    source = home.service(asked["service"]).source
+    return deliver(vault, source, asked["part"], Path(asked["path"]), asked["parent"], reporter)
+
+
 def _command(home: Home, asked: Asked, _reporter: Reporter) -> Answer:
     """Another verb, as a program of its own; one that is locked out tries again for a while."""
     argv = [sys.executable, "-m", "haechi", "--plan", home.plan.document.path, *asked["words"], "--quiet"]
@@ -256,6 +265,7 @@ _STEPS: Mapping[str, Callable[[Home, Asked, Reporter], Answer]] = {
     "tell": _tell,
     "command": _command,
     "errand": _errand,
+    "portion": _portion,
 }
 
 if __name__ == "__main__":

@@ -67,6 +67,35 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Portion:
+    """Some of a part's entries, one after another in its order, written down for another process of this host.
+
+    `took` is told what that process says of them: the source names it in its facts."""
+
+    path: Path
+    size: int
+    took: Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Hands:
+    """An ability of parts with entries: to be taken by so many processes at once. `divide` writes the portions below
+    a directory; each entry is in exactly one of them. Fewer than two mean that it is not worth it."""
+
+    count: int
+    divide: Callable[[Path], Sequence[Portion]]
+
+
+@dataclass(frozen=True)
+class Portioned:
+    """A portion in the process that takes it. `report` is for `Portion.took`, once the entries have been taken."""
+
+    entries: Callable[[], Iterator[Entry]]
+    report: Callable[[], Mapping[str, Any]]
+    at_once: int = 8
+
+
+@dataclass(frozen=True)
 class Part:
     """One stream on offer. `open` may be called once for each reader; its end is an end only if all went well
     (else it raises).
@@ -82,6 +111,7 @@ class Part:
     tree: Tree | None = None
     entries: Callable[[], Iterator[Entry]] | None = None
     at_once: int = 8  # entries worth opening at the same time
+    hands: Hands | None = None
 
 
 @dataclass(frozen=True)
@@ -213,6 +243,14 @@ class Source(Protocol):
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
     ) -> Restored:
         """Bring it back and compare it with the point's facts. On failure what was there before is as it was."""
+
+
+@runtime_checkable
+class TakesPortions(Protocol):
+    """An ability: to take up, in another process, what a capture has divided."""
+
+    def portion(self, part: str, path: Path) -> AbstractContextManager[Portioned]:
+        """The portion of this part that was written there."""
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -24,8 +25,10 @@ from haechi.sources._base import (
     Address,
     Capture,
     Foretold,
+    Hands,
     Part,
     PartReader,
+    Portioned,
     Probe,
     Rehearsed,
     Restored,
@@ -38,7 +41,8 @@ from haechi.sources._bucket.finding import Laid, missing
 from haechi.sources._bucket.interface import Bucket, Listed
 from haechi.sources._bucket.listing import Listing, record_of, split_versions
 from haechi.sources._bucket.opening import open_bucket
-from haechi.sources._bucket.reading import Reader, Touched
+from haechi.sources._bucket.portions import WrittenPortion, divide
+from haechi.sources._bucket.reading import Placed, Reader, Touched
 from haechi.sources._bucket.restoring import OBJECTS, VERSIONS, Restore
 from haechi.sources._entrytar import TarStream
 from haechi.stores import objects
@@ -57,6 +61,12 @@ class Options(BaseModel):
         False, description="Their tags, too; costs a request for each object every time; S3 only"
     )
     at_once: int = Field(16, ge=1, le=256, description="Objects that are read at the same time")
+    hands: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that save it at the same time, each some of the keys; vaults only",
+    )
     endpoint: str | None = Field(None, description="Address of the service, unless it is the cloud's own")
     region: str | None = Field(None, description="Region of the bucket")
     access_key: SecretSource | None = Field(None, description="Access key of S3; else AWS_ACCESS_KEY_ID")
@@ -110,7 +120,8 @@ def main_form(_options: Options) -> str:
 
 
 class BucketSource:
-    """One bucket, or some of its prefixes. Satisfies `Source`, `Rehearsable`, `Foretelling` and `Searchable`."""
+    """One bucket, or some of its prefixes. Satisfies `Source`, `TakesPortions`, `Rehearsable`, `Foretelling` and
+    `Searchable`."""
 
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
@@ -184,20 +195,32 @@ class BucketSource:
         with closing(self.bucket()) as bucket:
             yield from missing(bucket, values, where, self.options.at_once)
 
-    def _part(self, name: str, bucket: Bucket, listing: Listing, touched: Touched) -> Part:
-        reader = Reader(
+    @contextmanager
+    def portion(self, part: str, path: Path) -> Iterator[Portioned]:
+        touched = Touched()
+        with closing(self.bucket()) as bucket:
+            reader = self._reader(part, bucket, WrittenPortion(path), touched)
+            yield Portioned(reader.entries, touched.as_data, self.options.at_once)
+
+    def _reader(self, part: str, bucket: Bucket, listing: Placed, touched: Touched) -> Reader:
+        return Reader(
             bucket,
             listing,
             touched,
-            tagged=self.options.object_tags and name == OBJECTS,
+            tagged=self.options.object_tags and part == OBJECTS,
             at_once=self.options.at_once,
         )
+
+    def _part(self, name: str, bucket: Bucket, listing: Listing, touched: Touched) -> Part:
+        reader = self._reader(name, bucket, listing, touched)
+        count = self.options.hands
         return Part(
             PartInfo(name, "tar"),
             lambda: cast(BinaryIO, TarStream(reader.entries, self.options.at_once)),
             listing.size,
             entries=reader.entries,
             at_once=self.options.at_once,
+            hands=Hands(count, partial(divide, listing, touched, count)) if count > 1 else None,
         )
 
     def _list(

@@ -18,7 +18,7 @@ from haechi.attributes import group_name, this_user, user_name
 from haechi.errors import NotThere, SourceChanged, UsageMistake
 from haechi.events import SILENT, Reporter
 from haechi.i18n import _
-from haechi.vault import capture, chunking, gojson, nodes, snapshots, trees
+from haechi.vault import capture, chunking, gojson, joining, nodes, snapshots, trees
 from haechi.vault.entries import Entry, EntryWalk
 from haechi.vault.folders import Folder
 from haechi.vault.ingest import Ingest
@@ -34,6 +34,16 @@ class StreamReport:
     path: str
     size: int
     chunks: int
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A tree that lies in the vault and in its index, and that no snapshot names yet."""
+
+    tree: str
+    size: int
+    bytes_read: int
+    bytes_stored: int
 
 
 class Writer:
@@ -56,12 +66,13 @@ class Writer:
         self._root = Folder()
         self._parent = ""
         self._broken = ""
+        self._stored_elsewhere = 0
         self._guard = threading.Lock()
 
     @property
     def bytes_stored(self) -> int:
         """Bytes that went to the store so far, or are about to."""
-        return self._shelf.bytes_stored
+        return self._shelf.bytes_stored + self._stored_elsewhere
 
     def stream(
         self,
@@ -146,6 +157,37 @@ class Writer:
             self._root.folder(trees.parts_of(at), None).encoded.update(taken)
         return report
 
+    def deliver(
+        self,
+        entries: Iterable[Entry],
+        *,
+        at: str,
+        parent: Snapshot | None = None,
+        at_once: int = 8,
+        reporter: Reporter | None = None,
+    ) -> Delivered:
+        """As `entries`, where another writer makes the snapshot: what it takes up is stored and in the index.
+
+        Nothing names it until that one commits, so that one must hold a lock from before we began until then."""
+        report = self.entries(entries, at=at, parent=parent, at_once=at_once, reporter=reporter)
+        self._demand_whole()
+        folder = self._root.folder(trees.parts_of(at), None)
+        tree = folder.save(self._ingest, gojson.time_from(clock.now()))
+        self._ingest.workers.drain()
+        self._shelf.flush()
+        self._lock.check()
+        return Delivered(tree, report.size, report.bytes_read, self.bytes_stored)
+
+    def join(self, delivered: Sequence[Delivered], *, at: str, parent: Snapshot | None = None) -> None:
+        """What other writers have delivered, as what lies at `at`: the same tree as if `entries` had taken it all."""
+        with self._to_its_end(at):
+            taken = joining.join(self._load_tree, self._ingest, [one.tree for one in delivered])
+        with self._guard:
+            self.bytes_read += sum(one.bytes_read for one in delivered)
+            self._stored_elsewhere += sum(one.bytes_stored for one in delivered)
+            self._parent = parent.id if parent is not None else self._parent
+            self._root.folder(trees.parts_of(at), None).encoded.update(taken)
+
     def commit(
         self,
         *,
@@ -159,13 +201,7 @@ class Writer:
 
         `extra` are fields of ours in the snapshot's document; other readers pass them over.
         """
-        if self._broken:
-            raise SourceChanged(
-                _("“{path}” did not come to its end, so this restore point does not count.").format(
-                    path=self._broken
-                ),
-                hint=_("Look at the first error above; the next run takes up what has arrived."),
-            )
+        self._demand_whole()
         tree = self._root.save(self._ingest, gojson.time_from(clock.now()))
         self._ingest.workers.drain()
         self._shelf.flush()
@@ -186,6 +222,15 @@ class Writer:
             )
             | dict(extra or {}),
         )
+
+    def _demand_whole(self) -> None:
+        if self._broken:
+            raise SourceChanged(
+                _("“{path}” did not come to its end, so this restore point does not count.").format(
+                    path=self._broken
+                ),
+                hint=_("Look at the first error above; the next run takes up what has arrived."),
+            )
 
     @contextmanager
     def _to_its_end(self, path: str) -> Iterator[None]:

@@ -23,6 +23,7 @@ from haechi.fileio import explain
 from haechi.i18n import _
 from haechi.model import Copy, PartInfo, RestorePoint, Share
 from haechi.operations.destinations.destination import Destination
+from haechi.operations.destinations.many_hands import Crew, Hire
 from haechi.retention import Decision
 from haechi.sources._base import Kept, Part, Tree, Unfold
 from haechi.stores._base import Store
@@ -41,14 +42,17 @@ _HELD = "held"
 class VaultDestination:
     """Satisfies `Destination`."""
 
-    def __init__(self, name: str, vault: Vault):
+    def __init__(self, name: str, vault: Vault, hire: Hire | None = None):
+        """`hire` gives another process that has the same vault and the same services."""
         self.name = name
         self.vault = vault
+        self._hire = hire
 
     @contextmanager
     def intake(self, service: str, reporter: Reporter) -> Iterator[_VaultIntake]:
         with self.vault.writer() as writer:  # the operation reports what it carries
-            yield _VaultIntake(self.name, writer, lambda: self._newest(service))
+            crew = Crew(self._hire, service, self.name) if self._hire else None
+            yield _VaultIntake(self.name, writer, lambda: self._newest(service), crew)
 
     def points(self, service: str | None = None) -> Sequence[RestorePoint]:
         found = []
@@ -215,8 +219,11 @@ class VaultDestination:
 class _VaultIntake:
     side_by_side = True
 
-    def __init__(self, name: str, writer: Writer, parent: Callable[[], Snapshot | None]):
+    def __init__(
+        self, name: str, writer: Writer, parent: Callable[[], Snapshot | None], crew: Crew | None = None
+    ):
         self._name = name
+        self._crew = crew
         self._writer = writer
         self._parent = parent
 
@@ -243,8 +250,14 @@ class _VaultIntake:
 
     def entries(self, info: PartInfo, part: Part, reporter: Reporter) -> int:
         assert part.entries
+        at, parent = f"/{info.name}", self._parent()
+        if part.hands and self._crew:
+            delivered = self._crew.take(part, parent.id if parent else "", reporter)
+            if delivered is not None:
+                self._writer.join(delivered, at=at, parent=parent)
+                return sum(one.size for one in delivered)
         return self._writer.entries(
-            part.entries(), at=f"/{info.name}", parent=self._parent(), at_once=part.at_once, reporter=reporter
+            part.entries(), at=at, parent=parent, at_once=part.at_once, reporter=reporter
         ).size
 
     def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from haechi.errors import AccessRefused, NotThere, SourceChanged
 from haechi.sources._ahead import ahead
 from haechi.sources._base import Entry, Opened
 from haechi.sources._bucket.interface import PIECE, Bucket, Got
-from haechi.sources._bucket.listing import Listing, Record, moment_of
+from haechi.sources._bucket.listing import Record, moment_of
 
 _BUFFER = 1 << 20
 _ARCHIVED = "InvalidObjectState"  # the code for what lies where it must be fetched from first
@@ -40,14 +40,31 @@ class Touched:
         with self._lock:
             self.left_out[key] = reason
 
+    def as_data(self) -> dict[str, Any]:
+        return {"changed": list(self.changed), "vanished": list(self.vanished), "left_out": self.left_out}
+
+    def add(self, other: Mapping[str, Any]) -> None:
+        """What was found elsewhere, as `as_data` has it."""
+        with self._lock:
+            self.changed.update(other["changed"])
+            self.vanished.update(other["vanished"])
+            self.left_out.update(other["left_out"])
+
     def __contains__(self, key: str) -> bool:
         return key in self.changed or key in self.vanished or key in self.left_out
+
+
+class Placed(Protocol):
+    """A listing, or some of one."""
+
+    def placed(self) -> Iterator[tuple[str, Record]]:
+        """Each object with its path, in order; may be read again."""
 
 
 class Reader:
     """The objects of one listing. `tagged`: each one's tags are asked for, every time."""
 
-    def __init__(self, bucket: Bucket, listing: Listing, touched: Touched, *, tagged: bool, at_once: int):
+    def __init__(self, bucket: Bucket, listing: Placed, touched: Touched, *, tagged: bool, at_once: int):
         self._bucket = bucket
         self._listing = listing
         self._touched = touched
