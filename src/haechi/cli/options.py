@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from haechi.cli.screen import screen
-from haechi.i18n import N_
+from haechi.i18n import N_, _
 
 
 def _services(incomplete: str) -> list[str]:
@@ -46,3 +46,19 @@ Where = Annotated[
     str | None,
     Option("--from", metavar="WHERE", help=N_("The vault or archive to read, as the plan names it.")),
 ]
+
+
+def percent(text: str) -> int:
+    """A share as the plan writes it: `10%`, or `10`."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from haechi.errors import UsageMistake
+    from haechi.plan.fields import Percent
+
+    try:
+        return TypeAdapter[int](Percent).validate_python(text)
+    except ValidationError:
+        raise UsageMistake(
+            _("“{text}” is no share.").format(text=text),
+            hint=_("Write a share from 1 to 100, such as “10%”."),
+        ) from None

@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from haechi.cli.frame import verbs
 from haechi.cli.home import at_home
-from haechi.cli.options import DryRun
+from haechi.cli.options import DryRun, percent
 from haechi.i18n import N_, _, plural
 
 if TYPE_CHECKING:
@@ -29,17 +29,15 @@ def check_vault(
     vault: Vault,
     read_data: Annotated[bool, Option("--read-data", help=N_("Read and authenticate every byte."))] = False,
     share: Annotated[
-        int | None,
-        Option(
-            "--share", min=1, max=100, metavar="PERCENT", help=N_("Read so much of it, chosen at random.")
-        ),
+        str | None,
+        Option("--share", metavar="PERCENT", help=N_("Read so much of it, chosen at random.")),
     ] = None,
 ) -> None:
     from haechi.cli.render import vaults
     from haechi.vault.check import check
 
     view, home = at_home()
-    depth = "all" if read_data else f"{share}%" if share else "structure"
+    depth = "all" if read_data else f"{percent(share)}%" if share else "structure"
     with view.progress() as reporter:
         report = check(home.vault(vault), depth=depth, reporter=reporter)
     view.answer(report.as_dict(), text=lambda: vaults.checked(report, home.zone))

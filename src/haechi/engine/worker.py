@@ -174,7 +174,9 @@ def working(post: Post, outfit: Outfit, tell: Tell) -> Iterator[Worker]:
         fileio.private_directory(post.state)
         if not stack.enter_context(fileio.held_lock(post.state / "worker.lock")):
             raise VaultLocked(
-                _("A haechi worker runs here already."),
+                _("`{command}` runs here already.").format(
+                    command="haechi serve | haechi worker" if post.database.is_shared else "haechi serve"
+                ),
                 hint=_("There is one for each state directory; end that one first."),
             )
         post.database.prepare()

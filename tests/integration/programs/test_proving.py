@@ -87,7 +87,7 @@ def test_a_point_from_taken_to_restored_to_failed(haechi: Here) -> None:
     }
     assert (row["proven"]["where"], row["proven"]["depth"]) == ("archive.nas", "all")
 
-    seen = haechi("verify", "--depth", "sample", "--share", "50", "--from", "vault.main")
+    seen = haechi("verify", "--share", "50%", "--from", "vault.main")
     assert [one["depth"] for one in seen] == ["sample"]
 
     (drilled,) = haechi("drill", "--random", "--from", "vault.main", "--from", "archive.nas", "--seed", "5")
@@ -124,6 +124,9 @@ def test_a_point_from_taken_to_restored_to_failed(haechi: Here) -> None:
 def test_options_that_exclude_each_other(haechi: Here) -> None:
     haechi("verify", "--random", "--all", status=2)
     haechi("verify", "--share", "0", status=2)
+    haechi("verify", "--share", "some", status=2)
+    haechi("verify", "--share", "30%", "--depth", "all", status=2)
+    haechi("verify", "--share", "30%", "--quick", status=2)
 
 
 def test_doctor_looks_at_everything_and_says_how_to_mend_it(haechi: Here) -> None:

@@ -103,7 +103,7 @@ def flip(path: Path, at: int = 30) -> None:
 
 
 def test_a_vault_is_checked(office: Office) -> None:
-    for words in ((), ("--share", "50"), ("--read-data",)):
+    for words in ((), ("--share", "50%"), ("--read-data",)):
         answer = office("vault", "check", "main", *words)
         assert answer["healthy"] and answer["snapshots"] == 6
     assert answer["packs_read"] == answer["packs"]

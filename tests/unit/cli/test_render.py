@@ -44,6 +44,11 @@ def test_sizes(count: float, expected: str) -> None:
     assert amounts.size(count) == expected
 
 
+def test_a_count_of_nothing_in_particular_is_a_number() -> None:
+    assert amounts.amount(1200, "") == "1,200"
+    assert amounts.amount(3, "files") == "3 files"
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [

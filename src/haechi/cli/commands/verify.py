@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Option
 
 from haechi.cli.home import at_home
-from haechi.cli.options import Point, Services
+from haechi.cli.options import Point, Services, percent
 from haechi.i18n import N_, _, plural
 
 
@@ -40,15 +40,22 @@ def command(
         ),
     ] = None,
     depth: Annotated[
-        Depth,
+        Depth | None,
         Option(
             "--depth",
-            help=N_("That everything is there, that a share of it is right, or that all of it is."),
+            help=N_(
+                "That everything is there, that a share of it is right, or that all of it is; all if nothing is said."
+            ),
         ),
-    ] = Depth.ALL,
+    ] = None,
     share: Annotated[
-        int, Option("--share", min=1, max=100, help=N_("With --depth sample: so many percent."))
-    ] = 10,
+        str | None,
+        Option(
+            "--share",
+            metavar="PERCENT",
+            help=N_("Only so much of it, by chance, such as 10%: the same as --depth sample."),
+        ),
+    ] = None,
     seed: Annotated[
         int | None, Option("--seed", min=0, help=N_("What chance follows; else another one each time."))
     ] = None,
@@ -64,12 +71,20 @@ def command(
             _("Either a restore point by chance, or every one, or one that is named."),
             hint=_("Leave the others out."),
         )
+    if share is not None and (quick or depth not in (None, Depth.SAMPLE)):
+        raise UsageMistake(
+            _("A share is of a sample, and another depth was asked for."),
+            hint=_("Leave out --depth and --quick, or --share."),
+        )
+    if share is not None:
+        depth = Depth.SAMPLE
+    part = 10 if share is None else percent(share)
     view, home = at_home()
     order = {
         "which": verify.RANDOM if by_chance else None if every else point,
         "copies": where or [],
-        "depth": "structure" if quick else depth.value,
-        "percent": share,
+        "depth": "structure" if quick else (depth or Depth.ALL).value,
+        "percent": part,
         "seed": seed,
     }
     with view.progress() as reporter:

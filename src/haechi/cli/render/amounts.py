@@ -26,7 +26,9 @@ def rate(count: float, seconds: float) -> str:
 
 
 def amount(count: int, unit: str) -> str:
-    """So many bytes, or so many things: `unit` is \"bytes\" or a plural noun in the user's language."""
+    """So many bytes, or so many things: `unit` is \"bytes\", a plural noun in the user's language, or nothing."""
+    if not unit:
+        return f"{count:,}"
     return size(count) if unit == "bytes" else _("{count} {unit}").format(count=f"{count:,}", unit=unit)
 
 
