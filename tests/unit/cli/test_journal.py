@@ -43,7 +43,7 @@ def point(name: str, where: str) -> RestorePoint:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     journal = Journal.open(f"sqlite:///{tmp_path}/journal.sqlite")
-    server = SimpleNamespace(log=None)
+    server = SimpleNamespace(log=None, traces=None)
     plan = SimpleNamespace(language="", timezone="Asia/Seoul", server=server)
     made = SimpleNamespace(plan=plan, journal=journal, places=[], everywhere=lambda: made.places)
     monkeypatch.setattr(app, "open_home", lambda _path: made)
