@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from haechi import clock, legs
-from haechi.errors import JournalUnavailable, NotThere
+from haechi.errors import JournalUnavailable, NotThere, SecretMissing
 from haechi.i18n import _
 from haechi.legs import Lies
 from haechi.operations.destinations import locks
@@ -56,7 +56,7 @@ def costs(home: Home) -> list[Cost]:
         return []
     try:
         points, proofs = home.journal.points(), home.journal.proofs()
-    except JournalUnavailable:
+    except (JournalUnavailable, SecretMissing):
         return []
     return estimate(prices, points, proofs, clock.now())
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from haechi import plugins
-from haechi.app import copies, jobs, timers
+from haechi.app import copies, jobs, timers, traces
 from haechi.events import Reporter
 from haechi.i18n import _, plural
 from haechi.legs import USUAL
@@ -53,6 +53,7 @@ def examine(home: Home, reporter: Reporter) -> list[Finding]:
             found += looks.clock_of(lambda at=at: open_place(at), at)  # type: ignore[misc]
     found += _schedules(home)
     found += looks.alerts(home.teller)
+    found += doctor.look_at(_("traces"), lambda: traces.examined(home))
     found += doctor.look_at(_("promises"), lambda: iter(_promises(home, reporter)))
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from haechi.credentials import MASK
 from haechi.errors import DriverMissing, HaechiError
 from haechi.events import Event, Said, StepEnded, StepStarted
 from haechi.i18n import _
+from haechi.operations.doctor import Finding, Health
 from haechi.plan.masking import literals, masked
 
 if TYPE_CHECKING:
@@ -174,30 +175,49 @@ def address(base: str) -> str:
     return base if urlsplit(base).path.strip("/") else base.rstrip("/") + _PATH
 
 
+def examined(home: Home) -> Iterator[Finding]:
+    """Whether the collector that the plan names takes what it is sent: nothing, this time."""
+    said = home.plan.server.traces
+    if said is None or _off():
+        return
+    headers = {name: value.fetch().reveal() for name, value in said.headers.items()}
+    taken = _exporter(address(said.to), headers).export([])
+    where = masked(said.to, {})
+    if taken.name == "SUCCESS":
+        yield Finding(_("traces"), Health.GOOD, _("{where} takes them").format(where=where))
+    else:
+        text = _("{where} does not take them; nothing else waits for it").format(where=where)
+        mend = _("Check its address, its port for HTTP and the headers.")
+        yield Finding(_("traces"), Health.WARNING, text, mend)
+
+
 def _provider(endpoint: str | None, headers: Mapping[str, str]) -> Any:
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError:
-        raise DriverMissing.of("opentelemetry-sdk", "otel") from None
-    library = logging.getLogger(
-        "opentelemetry"
-    )  # it would write to the terminal whenever the receiver is away
-    library.addHandler(logging.NullHandler())
-    library.propagate = False
+    exporter = _exporter(endpoint, headers)
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
     about = {"service.version": __version__, "host.name": os.uname().nodename}
     if not os.environ.get("OTEL_SERVICE_NAME"):
         about["service.name"] = "haechi"
     provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
-    try:
-        answer = None if any(os.environ.get(name) for name in _ANSWERS) else _ANSWER
-        exporter = OTLPSpanExporter(endpoint=endpoint, headers=dict(headers) or None, timeout=answer)
-    except ValueError as problem:  # what the environment says of compression or certificates
-        raise HaechiError(_("Traces cannot be sent: {reason}").format(reason=problem)) from None
     provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=_QUEUE))
     return provider
+
+
+def _exporter(endpoint: str | None, headers: Mapping[str, str]) -> Any:
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    except ImportError:
+        raise DriverMissing.of("opentelemetry-sdk", "otel") from None
+    library = logging.getLogger("opentelemetry")
+    library.addHandler(logging.NullHandler())  # it would write to the terminal whenever the receiver is away
+    library.propagate = False
+    answer = None if any(os.environ.get(name) for name in _ANSWERS) else _ANSWER
+    try:
+        return OTLPSpanExporter(endpoint=endpoint, headers=dict(headers) or None, timeout=answer)
+    except ValueError as problem:  # what the environment says of compression or certificates
+        raise HaechiError(_("Traces cannot be sent: {reason}").format(reason=problem)) from None
 
 
 def _off() -> bool:

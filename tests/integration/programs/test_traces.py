@@ -130,6 +130,13 @@ def test_nobody_is_called_who_is_not_asked_for(root: Path, there: Collector) -> 
     assert there.calls == []
 
 
+def test_the_doctor_asks_the_collector(root: Path, there: Collector) -> None:
+    for url, said in ((there.url, "takes them"), ("http://127.0.0.1:1", "does not take them")):
+        plan(root, f'traces = "{url}"')
+        told = " ".join(haechi(root, "doctor").stdout.split())
+        assert f"{url} {said}" in told
+
+
 def test_by_the_processes_that_work_for_the_daemon(root: Path, there: Collector) -> None:
     plan(root, f'traces = "{there.url}"')
     argv = [sys.executable, "-m", "haechi", "serve"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_show_and_schema(here: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(capsys.readouterr().out)["service"]["postgres"]["source"] == "postgresql"
     assert run(["plan", "schema"]) == Status.SUCCESS
     assert json.loads(capsys.readouterr().out)["title"] == "haechi.toml"
+
+
+def test_show_tells_the_costs_where_there_are_prices(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    priced = PLAN.replace("[vault.main]\n", '[vault.main]\nprice = { storage = 0.02, currency = "KRW" }\n')
+    (here / "haechi.toml").write_text(priced.replace("[server]\n", f'[server]\nstate = "{here}/state"\n'))
+    assert run(["plan", "show"]) == Status.SUCCESS
+    assert tomllib.loads(text := capsys.readouterr().out), "it is a plan still"
+    assert "# vault.main: about 0.00 KRW a month" in text
+    assert run(["plan", "show", "--json"]) == Status.SUCCESS
+    (cost,) = json.loads(capsys.readouterr().out)["costs"]
+    assert (cost["where"], cost["currency"], cost["amount"]) == ("vault.main", "KRW", 0)
 
 
 def test_init_writes_once(
