@@ -22,7 +22,7 @@ ROWS = [
 _LATER = ("later step", "nothing to show")
 
 
-_OWN = {"whole-stack.toml", "offsite.toml"}  # after no document: the drill of all of it, and all about copies
+_OWN = {"whole-stack.toml", "offsite.toml", "fleet.toml"}  # after no document: drills, copies, several hosts
 
 
 def test_every_document_is_there() -> None:
