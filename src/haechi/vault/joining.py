@@ -6,7 +6,7 @@ such a directory are left behind, named by nothing, until the vault is pruned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from haechi.errors import UsageMistake
@@ -18,19 +18,21 @@ from haechi.vault.nodes import Node
 
 def join(load: trees.LoadTree, ingest: Ingest, parts: Iterable[str]) -> dict[str, str]:
     """The encoded nodes at the top of all these trees, by name."""
-    found: dict[str, Node] = {}
+    found: dict[str, list[Node]] = {}
     for part in parts:
         for node in trees.decode(load(part)):
-            before = found.get(node.name)
-            found[node.name] = node if before is None else _both(load, ingest, before, node)
-    return {name: nodes.encode(node) for name, node in found.items()}
+            found.setdefault(node.name, []).append(node)
+    return {name: nodes.encode(_one(load, ingest, alike)) for name, alike in found.items()}
 
 
-def _both(load: trees.LoadTree, ingest: Ingest, one: Node, other: Node) -> Node:
-    if one.subtree is None or other.subtree is None:
-        raise UsageMistake(_("“{name}” was given twice.").format(name=one.name))
-    if one.subtree == other.subtree:
-        return one
-    inside = join(load, ingest, [one.subtree, other.subtree])
+def _one(load: trees.LoadTree, ingest: Ingest, alike: Sequence[Node]) -> Node:
+    """Of nodes of one name. All at once: what is joined here cannot be read until it has been stored."""
+    first = alike[0]
+    if len(alike) == 1:
+        return first
+    below = [node.subtree for node in alike if node.subtree is not None]
+    if len(below) < len(alike):
+        raise UsageMistake(_("“{name}” was given twice.").format(name=first.name))
+    inside = join(load, ingest, dict.fromkeys(below))
     encoded = trees.encode(inside[name] for name in sorted(inside, key=trees.order))
-    return replace(one, subtree=ingest.tree(encoded))
+    return replace(first, subtree=ingest.tree(encoded))

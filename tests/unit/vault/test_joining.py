@@ -1,0 +1,63 @@
+"""What several writers have taken of one listing, joined: byte for byte what one writer takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+
+from haechi.errors import UsageMistake
+from haechi.testing.memory_store import MemoryStore
+from haechi.vault.repository import Vault
+from tests.unit.vault.test_entries import NOW, Thing, keep, kept
+from tests.vault_ground import new_vault
+
+PATHS = ["%=a", "a/1", "a/b/c/1", "a/b/c/2", "a/b/c/3", "a/b/d", "a/z", "a-b/1", "김/철수", "\udcff/x", "x"]
+
+
+def things(paths: Sequence[str]) -> list[Thing]:
+    metadata = {"metadata": '{"<a>": "\\"ü\\""}'}
+    return [Thing(path, path.encode("utf-8", "surrogateescape"), "f1", attributes=metadata) for path in paths]
+
+
+def joined(vault: Vault, portions: Sequence[Sequence[Thing]]) -> str:
+    with vault.writer() as parent:
+        delivered = []
+        for portion in portions:
+            with vault.writer() as writer:
+                delivered.append(writer.deliver(portion, at="/objects"))
+        parent.join(delivered, at="/objects")
+        snapshot = parent.commit(time=NOW, tags=[], hostname="here")
+    assert len(kept(vault, snapshot)) == sum(map(len, portions))
+    return str(vault.node(snapshot, "/objects").subtree)
+
+
+@pytest.mark.parametrize("cut", range(1, len(PATHS)))
+def test_wherever_it_was_cut(cut: int) -> None:
+    vault = new_vault(MemoryStore())
+    whole, _report = keep(vault, things(PATHS))
+    at = [0, cut // 2, cut, len(PATHS)]
+    portions = [things(PATHS[start:end]) for start, end in pairwise(at)]
+    assert joined(vault, portions) == vault.node(whole, "/objects").subtree
+
+
+def test_all_of_a_portion_may_have_vanished() -> None:
+    vault = new_vault(MemoryStore())
+    whole, _report = keep(vault, things(PATHS))
+    gone = Thing("y/1", b"gone")
+    with vault.writer() as parent:
+        with vault.writer() as writer:
+            delivered = [writer.deliver(things(PATHS), at="/objects")]
+        with vault.writer() as writer:
+            delivered.append(writer.deliver([gone], at="/objects"))
+        parent.join(delivered, at="/objects")
+        snapshot = parent.commit(time=NOW, tags=[], hostname="here")
+    assert vault.node(snapshot, "/objects").subtree == vault.node(whole, "/objects").subtree
+
+
+def test_what_two_have_taken_makes_no_point() -> None:
+    vault = new_vault(MemoryStore())
+    with pytest.raises(UsageMistake):
+        joined(vault, [things(["a/1", "b"]), things(["b", "c"])])
+    assert vault.snapshots() == []
