@@ -33,6 +33,6 @@ def _one(load: trees.LoadTree, ingest: Ingest, alike: Sequence[Node]) -> Node:
     below = [node.subtree for node in alike if node.subtree is not None]
     if len(below) < len(alike):
         raise UsageMistake(_("“{name}” was given twice.").format(name=first.name))
-    inside = join(load, ingest, dict.fromkeys(below))
+    inside = join(load, ingest, below)
     encoded = trees.encode(inside[name] for name in sorted(inside, key=trees.order))
     return replace(first, subtree=ingest.tree(encoded))
