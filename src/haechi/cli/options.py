@@ -53,7 +53,7 @@ def percent(text: str) -> int:
     from pydantic import TypeAdapter, ValidationError
 
     from haechi.errors import UsageMistake
-    from haechi.plan.fields import Percent
+    from haechi.plan.quantities import Percent
 
     try:
         return TypeAdapter[int](Percent).validate_python(text)

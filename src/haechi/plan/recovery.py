@@ -18,10 +18,10 @@ from haechi.plan.fields import (
     Promised,
     Section,
     Short,
-    Size,
     When,
     expected,
 )
+from haechi.plan.quantities import Size
 from haechi.plan.sections import Drilling, Named, Priority
 from haechi.plan.steps import Check, Many, Step
 

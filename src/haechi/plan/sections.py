@@ -17,14 +17,12 @@ from haechi.i18n import _
 from haechi.legs import IN_USE, Lies
 from haechi.model import Keep, Promise
 from haechi.plan.fields import (
-    Bandwidth,
     CopyRule,
     Duration,
     Hours,
     KeepRule,
     Names,
     OneOrMany,
-    Percent,
     Promised,
     Section,
     Short,
@@ -32,6 +30,7 @@ from haechi.plan.fields import (
     Zone,
     expected,
 )
+from haechi.plan.quantities import Bandwidth, Percent
 from haechi.plan.steps import Check, Hooks
 
 Depth = Literal["structure", "sample", "all"]
