@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,7 @@ class VolumeGround(FilesGround):
         self._name = f"contract_{secrets.token_hex(3)}"
         docker("volume", "create", self._name)
         self._root = self._data(self._name)
+        self._dead: list[str] = []
 
     def source(self, **options: object) -> Source:
         given = {"volume": self._name, "image": self._image, "read": "container", **options}
@@ -59,12 +61,17 @@ class VolumeGround(FilesGround):
 
     def break_off(self) -> None:
         """The daemon cannot be reached any more, and its container is gone."""
-        for container in self._helpers():
-            self._docker("rm", "--force", container)
+        self._dead = self._helpers()
+        for container in self._dead:
+            # The daemon itself would wait for who reads what it wrote, and that is us.
+            if pid := int(self._docker("inspect", "--format={{.State.Pid}}", container)):
+                os.kill(pid, signal.SIGKILL)
         os.environ["DOCKER_HOST"] = f"unix://{self._docker.directory}/away.sock"
 
     def mend(self) -> None:
         os.environ["DOCKER_HOST"] = self._docker.host
+        for container in self._dead:
+            self._docker("rm", "--force", container, check=False)
 
     def leftovers(self) -> list[str]:
         volumes = self._docker("volume", "ls", "--quiet").split()
