@@ -32,6 +32,7 @@ INSIDE = {"url": f"https://u:{SECRET}@h/d", "uri": f"https://u:{SECRET}@h/d", "h
 
 # What else a table must say so that this field makes sense in it; more of it where it is another's address.
 BESIDE: Mapping[str, Mapping[str, Any]] = {
+    "server traces.headers": {"traces": {"to": "http://collector:4318"}},
     "archive encrypt.gpg": {"encrypt": {}},
     "archive encrypt.identity": {"encrypt": {"age": "age1x"}},
     "notify mail.password": {"via": "email", "to": "a@b.c", "mail": {"server": "s"}},
