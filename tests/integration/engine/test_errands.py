@@ -22,6 +22,10 @@ from haechi.operations.verify import verify
 from tests.integration.engine.daemon_ground import PLAN, House, wait
 from tests.servers.receiver import webhook
 
+pytestmark = pytest.mark.timeout(
+    300
+)  # a dozen processes one after the other: on a busy machine that takes its time
+
 MORE = """
 [vault.far]
 url = "{root}/far"
