@@ -1,12 +1,11 @@
 """Our side of the vault's benchmarks, in a process of its own as restic is in one: start, key and lock included.
 
-python -m bench._vault VERB VAULT ...       prints the peak of its memory in MiB, and the seconds since it had begun
+python -m bench._vault VERB VAULT ...       prints the peak of its memory in MiB
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -61,14 +60,13 @@ def keep(vault: Vault, count: str) -> None:
 
 
 def main() -> None:
-    began = time.perf_counter()
     verb, path, *rest = sys.argv[1:]
     if verb == "init":
         Vault.create(Local(Path(path)), SECRET)
     else:
         verbs = {f.__name__: f for f in (stream, tree, restore, check_all, days, keep)}
         verbs[verb](Vault.open(Local(Path(path)), SECRET), *rest)
-    print(peak(), time.perf_counter() - began)
+    print(peak())
 
 
 if __name__ == "__main__":
