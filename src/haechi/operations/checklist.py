@@ -240,7 +240,7 @@ def _unless(
 ) -> tuple[Result, str]:
     """In order, unless one of these alarms stands or a service is bad in this way."""
     said = [f"{alarm.subject}: {alarm.text}" for alarm in state.alarms if alarm.event in events]
-    said += [f"{s.service}: {why}" for s in state.standings if bad(s)]
+    said += [f"{s.service}: {s.problem.message if s.problem else why}" for s in state.standings if bad(s)]
     return (Result.FAILED, "; ".join(said)) if said else (Result.DONE, "")
 
 

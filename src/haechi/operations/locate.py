@@ -22,24 +22,27 @@ def gather(
     """The points of these destinations, oldest first, one entry a point with all its copies.
 
     A destination that cannot be reached is a warning: at 3 a.m. the others must still be listed. When none
-    can be reached, its error is raised.
+    can be reached, the error of the first is raised, and not told as a warning as well.
     """
     found: dict[str, RestorePoint] = {}
-    failures: list[HaechiError] = []
+    failures: dict[str, HaechiError] = {}
     reached = False
     for destination in destinations:
         try:
             points = destination.points(service)
             reached = True
         except HaechiError as problem:
-            failures.append(problem)
-            reporter.warn(f"{destination.name}: {problem.message}")
+            failures[destination.name] = problem
             continue
         for point in points:
             known = found.get(point.id)
             found[point.id] = replace(known, copies=known.copies + point.copies) if known else point
-    if failures and not reached:
-        raise failures[0]
+    raised = None if reached else next(iter(failures.values()), None)
+    for name, failure in failures.items():
+        if failure is not raised:
+            reporter.warn(f"{name}: {failure.message}")
+    if raised:
+        raise raised
     return sorted(found.values(), key=lambda p: (p.time, p.id))
 
 

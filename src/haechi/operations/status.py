@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from haechi import clock
-from haechi.errors import JournalUnavailable
+from haechi.errors import HaechiError, JournalUnavailable
 from haechi.events import Reporter
 from haechi.model import Outcome, Promise, Proof, ProofState, RestorePoint, Run
 from haechi.operations import locate
@@ -40,10 +40,11 @@ class Standing:
     rpo_trend: Mapping[int, Trend] = field(default_factory=dict)  # by days back
     rto_trend: Mapping[int, Trend] = field(default_factory=dict)
     since: datetime | None = None  # the oldest point of it, or backup, that anybody remembers
+    problem: HaechiError | None = None  # why none of its copies could be looked at: its points are not known
 
     @property
     def rpo_broken(self) -> bool:
-        """Nothing at all breaks a promise as surely as something too old."""
+        """Nothing at all breaks a promise as surely as something too old; so does what nobody can read."""
         if self.promise.rpo is None:
             return False
         return self.rpo_now is None or self.rpo_now > self.promise.rpo
@@ -56,13 +57,17 @@ class Standing:
         )
 
     @property
+    def promised(self) -> bool:
+        return self.promise.rpo is not None or self.promise.rto is not None
+
+    @property
     def broken(self) -> bool:
-        return self.rpo_broken or self.rto_broken
+        return self.rpo_broken or self.rto_broken or (self.promised and self.problem is not None)
 
     @property
     def unproven(self) -> bool:
-        """Something is promised, and nothing has ever come back."""
-        return self.rpo_proven is None and (self.promise.rpo is not None or self.promise.rto is not None)
+        """Something is promised, and nothing has ever come back, as far as could be looked."""
+        return self.promised and self.rpo_proven is None and self.problem is None
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class _Seen:
     points: Sequence[RestorePoint]
     proofs: Sequence[Proof]
     backups: Sequence[Run]
+    problem: HaechiError | None = None
 
     @property
     def restores(self) -> list[tuple[int, Proof]]:
@@ -80,20 +86,25 @@ class _Seen:
 
 
 def standings(services: Iterable[Service], desk: Desk, reporter: Reporter) -> list[Standing]:
-    """In the plan's order."""
+    """In the plan's order. One whose copies cannot be looked at hides no other: it carries its `problem`."""
     now = clock.now()
     seen = [_look(service, desk, reporter, now) for service in services]
     return [_standing(one, seen, now) for one in seen]
 
 
 def _look(service: Service, desk: Desk, reporter: Reporter, now: datetime) -> _Seen:
-    points = locate.gather(service.everywhere, service.name, reporter)
+    points: list[RestorePoint] = []
+    problem: HaechiError | None = None
+    try:
+        points = locate.gather(service.everywhere, service.name, reporter)
+    except HaechiError as raised:
+        problem = raised
     backups: list[Run] = []
     with suppress(JournalUnavailable):  # it is told with the proofs
         backups = desk.journal.runs(
             service=service.name, operation="backup", since=now - 4 * measures.WINDOW, limit=None
         )
-    return _Seen(service, points, desk.proofs(service.name, reporter), backups)
+    return _Seen(service, points, desk.proofs(service.name, reporter), backups, problem)
 
 
 def _standing(seen: _Seen, everybody: Sequence[_Seen], now: datetime) -> Standing:
@@ -130,6 +141,7 @@ def _standing(seen: _Seen, everybody: Sequence[_Seen], now: datetime) -> Standin
         rpo_trend={days: trend.of_gaps(times, now, window) for days, window in windows.items()},
         rto_trend={d: trend.of_restores(seen.restores, size, now, window) for d, window in windows.items()},
         since=min(times, default=None),
+        problem=seen.problem,
     )
 
 

@@ -119,3 +119,33 @@ def test_lists_of_the_plan_and_the_usual_ones(office: Ask) -> None:
     assert office("report", "show", gone["report"])["seal"] == "ours"
     weekly = next(one for one in office("checklist") if one["name"] == "weekly")
     assert weekly["due_since"], "a line is open, so nobody has gone through it"
+
+
+def test_one_wrong_key_hides_no_other_service(
+    office: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "haechi.toml").open("a") as plan:
+        plan.write(
+            f'[vault.deeds]\nurl = "{tmp_path}/deeds-vault"\nkey = {{ env = "DEEDS_KEY" }}\n'
+            f'[service.deeds]\nsource = "files"\npaths = ["{tmp_path}/papers"]\nto = ["vault.deeds"]\n'
+            'backup = "daily 02:00"\n'
+        )
+    monkeypatch.setenv("DEEDS_KEY", "what opens the vault of deeds")
+    office("vault", "init", "deeds")
+    office("backup", "deeds")
+    monkeypatch.setenv("DEEDS_KEY", "what opens nothing at all")
+    papers, letters, deeds = office("status", status=3)
+    assert (papers["points"], letters["points"], papers["error"]) == (1, 1, None)
+    assert (deeds["points"], deeds["state"], deeds["error"]["code"]) == (None, None, "wrong-key")
+    assert {row["point"]["service"] for row in office("list", status=3)} == {"papers", "letters"}
+    nagios = office("status", "--nagios", status=2)["line"]
+    assert deeds["error"]["message"] in nagios and "no restore point" not in nagios
+    away = [one for one in office("alarms", status=21) if one["subject"] in ("deeds", "vault.deeds")]
+    assert [one["event"] for one in away] == ["failure"], "and not that there is no point, which nobody knows"
+    assert office("status", "deeds", status=12)["error"]["code"] == "wrong-key"
+    for words, status in (("status", 3), ("list", 3), ("list deeds", 12)):
+        capsys.readouterr()
+        assert main.run(words.split()) == status
+        said = capsys.readouterr()
+        unfolded = " ".join((said.out + said.err).split())
+        assert unfolded.count(deeds["error"]["message"]) == 1, f"not as a warning as well: {unfolded}"

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from haechi.errors import NotThere, UsageMistake
+from haechi.errors import NotThere, UsageMistake, WrongKey
+from haechi.events import Reporter
 from haechi.model import Copy, RestorePoint
-from haechi.operations.locate import SAFETY, choose
+from haechi.operations.destinations.destination import Destination
+from haechi.operations.locate import SAFETY, choose, gather
+from tests.unit.operations.ground import lay
+from tests.unit.operations.test_journal_away import Heard
 
 SEOUL = ZoneInfo("Asia/Seoul")
 START = datetime(2026, 1, 28, 2, tzinfo=UTC)
@@ -59,3 +67,23 @@ def test_what_is_not_there_says_what_is(which: str) -> None:
 def test_nothing_yet() -> None:
     with pytest.raises(NotThere):
         choose([], "latest", SEOUL)
+
+
+@dataclass
+class Away:
+    name: str
+
+    def points(self, service: str | None = None) -> Sequence[RestorePoint]:
+        raise WrongKey(f"no key opens {self.name}")
+
+
+def test_what_cannot_be_reached_is_a_warning_or_the_error_and_never_both(tmp_path: Path) -> None:
+    ground = lay(tmp_path)
+    first, second = cast(Destination, Away("vault.b")), cast(Destination, Away("vault.c"))
+    heard = Heard()
+    assert gather([first, ground.vault], "papers", Reporter(heard)) == []
+    assert heard.warnings == ["vault.b: no key opens vault.b"]
+    heard = Heard()
+    with pytest.raises(WrongKey, match=r"vault\.b"):
+        gather([first, second], "papers", Reporter(heard))
+    assert heard.warnings == ["vault.c: no key opens vault.c"]

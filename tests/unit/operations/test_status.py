@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from haechi.cli.render import standings as shown
+from haechi.errors import NotThere, WrongKey
 from haechi.events import SILENT
 from haechi.model import Promise, Proof, ProofState
-from haechi.operations import restore, status
+from haechi.operations import listing, restore, status
 from haechi.operations.backup import back_up
+from haechi.operations.destinations.later import Later
+from haechi.operations.people import digest
 from haechi.operations.proving import measures
 from haechi.operations.status import Standing
+from haechi.operations.watching import looks, metrics
 from haechi.sources._base import Wanted
 from tests.unit.operations.ground import Ground, lay
 
@@ -76,6 +83,42 @@ def test_points_that_retention_let_go_were_there(ground: Ground) -> None:
     assert standing.points == 1
     assert standing.rpo_worst is not None
     assert standing.rpo_worst < points[-1].time - points[0].time + timedelta(seconds=30)
+
+
+def test_one_that_cannot_be_read_hides_no_other_and_is_not_said_to_have_no_points(ground: Ground) -> None:
+    def refuse() -> Any:
+        raise WrongKey("no key of vault.b | opens\nwith this", hint="Give the right one.")
+
+    good = replace(ground.service(ground.vault), promise=Promise(rpo=DAY))
+    away = replace(good, name="away", destinations=(Later("vault.b", refuse),))
+    back_up(good, ground.desk, SILENT)
+    papers, lost = found = status.standings([good, away], ground.desk, SILENT)
+    assert (papers.points, papers.broken, papers.problem) == (1, False, None)
+    assert lost.problem and lost.broken and not lost.unproven
+    screen = Console(width=100, file=io.StringIO())
+    screen.print(shown.standings(found))
+    text = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "not looked at" in text and "→ Give the right one." in text and "none yet" not in text
+    data = shown.standings_as_data(found)
+    assert (data[0]["error"], data[1]["points"]) == (None, None)
+    assert data[1]["error"] == lost.problem.as_dict()
+    number, line = shown.nagios(found)
+    assert (number, line.count("|"), "\n" in line) == (2, 1, False)
+    assert line.startswith(
+        "HAECHI CRITICAL - away: no key of vault.b / opens with this, papers: never restored |"
+    )
+    figures = metrics.as_text(metrics.gather(found, [], [], 0, ground.desk))
+    assert 'haechi_restore_points{service="papers"} 1' in figures
+    assert 'haechi_restore_points{service="away"}' not in figures, "not known is not none"
+    assert 'haechi_promise_kept{service="away"} 0' in figures
+    assert digest.heading(found, []).startswith("Summary: 1 of 2")
+    (finding,) = [one for one in looks.promises(found, {}, ground.desk) if one.subject == "away"]
+    assert (finding.text, finding.mend) == (lost.problem.message, lost.problem.hint)
+    listed = listing.list_each([away, good], ground.desk, SILENT)
+    assert [row.point.service for row in listed.done["papers"]] == ["papers"]
+    assert [problem.code for problem in listed.failed.values()] == ["wrong-key"]
+    with pytest.raises(NotThere):
+        listing.list_each([good, away], ground.desk, SILENT, copy="vault.b")
 
 
 @pytest.mark.parametrize(

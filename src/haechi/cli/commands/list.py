@@ -31,5 +31,8 @@ def command(
 
     view, home = at_home()
     with view.progress() as reporter:
-        rows = listing.list_points(home.services(services), home.desk, reporter, copy=where)
-    view.answer(points.rows_as_data(rows), text=lambda: points.rows(rows, home.zone, long=long))
+        listed = listing.list_each(home.services(services), home.desk, reporter, copy=where)
+    rows = [row for one in listed.done.values() for row in one]
+    if listed.done or not listed.failed:
+        view.answer(points.rows_as_data(rows), text=lambda: points.rows(rows, home.zone, long=long))
+    listed.raise_if_any_failed()

@@ -39,7 +39,7 @@ def command(
     from haechi.app import stacks
     from haechi.cli.render import stack_standings
     from haechi.cli.render import standings as shown
-    from haechi.errors import PromiseBroken
+    from haechi.errors import PartlyDone, PromiseBroken
     from haechi.operations import status
     from haechi.operations.stacks import status as stack_status
 
@@ -59,6 +59,10 @@ def command(
         number, line = shown.nagios(standings, wholes)
         view.answer({"status": number, "line": line}, text=lambda: line)
         raise Exit(number)
+    unseen = {s.service: s.problem for s in standings if s.problem}
+    lost = next(iter(unseen.values()), None) if len(unseen) == len(standings) else None
+    if lost and len({problem.message for problem in unseen.values()}) == 1:
+        raise lost  # a table would say nothing beside it
     view.answer(
         [*shown.standings_as_data(standings), *stack_standings.as_data(wholes)],
         text=lambda: Group(shown.standings(standings, home.zone), *stack_standings.text(wholes, home.zone)),
@@ -70,13 +74,22 @@ def command(
                 "The last drill of all of it failed or took too long: haechi report list --kind set-drill"
             ),
         )
-    if broken := [s.service for s in standings if s.broken]:
-        late = [s.service for s in standings if s.rpo_broken]
+    seen = [s for s in standings if not s.problem]
+    if broken := [s.service for s in seen if s.broken]:
+        late = [s.service for s in seen if s.rpo_broken]
         raise PromiseBroken(
             _("A promise does not hold: {names}.").format(names=", ".join(broken)),
             hint=_("Take a restore point now with: haechi backup {names}").format(names=" ".join(late))
             if late
             else _("Promise what can be held, or make restores faster."),
+        )
+    if lost:
+        raise lost
+    if unseen:
+        raise PartlyDone(
+            _("Of {all} services {count} could not be looked at: {names}.").format(
+                all=len(standings), count=len(unseen), names=", ".join(unseen)
+            )
         )
 
 

@@ -42,11 +42,12 @@ def standings(found: Iterable[Standing], zone: tzinfo | None = None) -> Renderab
     )
     guessed = False
     moving: list[Text] = []
+    away: dict[tuple[str, str], list[str]] = {}  # why, and who: one wrong key may be that of many
     for standing in found:
         guessed |= standing.rto_is_estimate
         made.add_row(
             standing.service,
-            state(standing.state) if standing.state else Text(_("none yet"), style="red"),
+            _state(standing),
             _duration(standing.promise.rpo),
             Text(_duration(standing.rpo_now), style="bold red" if standing.rpo_broken else "green"),
             Text(_duration(standing.rpo_worst)),
@@ -54,6 +55,8 @@ def standings(found: Iterable[Standing], zone: tzinfo | None = None) -> Renderab
             _duration(standing.promise.rto),
             _takes(standing),
         )
+        if standing.problem:
+            away.setdefault((standing.problem.message, standing.problem.hint), []).append(standing.service)
         if standing.proof and standing.proof.time:
             bad = standing.state is ProofState.FAILED
             said = f"{standing.service}: {proof(standing.proof, zone)}"
@@ -63,10 +66,20 @@ def standings(found: Iterable[Standing], zone: tzinfo | None = None) -> Renderab
             made.add_row("", Text(_("last backup failed"), style="red"))
     if not made.row_count:
         return _("The plan has no services yet.")
+    for (message, hint), names in away.items():
+        below.append(Text(f"{', '.join(names)}: {message}", style="red"))
+        if hint:
+            below.append(Text("  → " + hint, style="dim"))
     if guessed:
         note = _("~ estimated from others of its kind: measure it with haechi drill")
         below.append(Text(note, style="dim"))
     return Group(made, *moving, *below)
+
+
+def _state(standing: Standing) -> Text:
+    if standing.problem:
+        return Text(_("not looked at"), style="bold red")
+    return state(standing.state) if standing.state else Text(_("none yet"), style="red")
 
 
 def _takes(standing: Standing) -> Text:
@@ -82,7 +95,7 @@ def standings_as_data(found: Iterable[Standing]) -> list[dict[str, object]]:
             "service": s.service,
             "state": s.state,
             "proof": s.proof,
-            "points": s.points,
+            "points": None if s.problem else s.points,
             "newest": s.newest.id if s.newest else None,
             "newest_time": s.newest.time if s.newest else None,
             "rpo_promised": s.promise.rpo,
@@ -97,6 +110,7 @@ def standings_as_data(found: Iterable[Standing]) -> list[dict[str, object]]:
             "trend": trends.as_data(s),
             "broken": s.broken,
             "last_failure": s.last_failure,
+            "error": s.problem.as_dict() if s.problem else None,
         }
         for s in found
     ]
@@ -105,7 +119,7 @@ def standings_as_data(found: Iterable[Standing]) -> list[dict[str, object]]:
 def nagios(found: Iterable[Standing], wholes: Sequence[StackStanding] = ()) -> tuple[int, str]:
     """The status and the line that Nagios, Icinga and their like read."""
     all_of_them = list(found)
-    critical = [s for s in all_of_them if s.broken or s.state is ProofState.FAILED]
+    critical = [s for s in all_of_them if s.problem or s.broken or s.state is ProofState.FAILED]
     warning = [s for s in all_of_them if s not in critical and (s.unproven or s.last_failure)]
     bad = [f"{s.service}: {_trouble(s)}" for s in critical]
     late = [f"{s.service}: {_trouble(s)}" for s in warning]
@@ -123,6 +137,8 @@ def nagios(found: Iterable[Standing], wholes: Sequence[StackStanding] = ()) -> t
 
 
 def _trouble(standing: Standing) -> str:
+    if standing.problem:  # on one line, and without the bar that begins the figures
+        return " ".join(standing.problem.message.replace("|", "/").split())
     if standing.state is None:
         return _("no restore point")
     if standing.state is ProofState.FAILED:

@@ -25,7 +25,7 @@ def lines(standings: Iterable[Standing], alarms: Iterable[Alarm], desk: Desk, si
 
 
 def heading(standings: Sequence[Standing], alarms: Sequence[Alarm]) -> str:
-    promised = [one for one in standings if one.promise.rpo is not None or one.promise.rto is not None]
+    promised = [one for one in standings if one.promised]
     held = len([one for one in promised if not one.broken])
     said = _("Summary: {held} of {all} promises hold").format(held=held, all=len(promised))
     if alarms:
@@ -47,7 +47,7 @@ def _line(one: Standing, desk: Desk, since: datetime) -> Line:
         _proven(one),
         _runs(one.service, desk, since),
     ]
-    bad = one.broken or one.state is ProofState.FAILED
+    bad = one.problem or one.broken or one.state is ProofState.FAILED
     mood = Mood.BAD if bad else Mood.WARNING if one.unproven or one.last_failure else Mood.GOOD
     return Line("digest", one.service, " · ".join(filter(None, parts)), mood=mood)
 
@@ -62,6 +62,8 @@ def _measured(name: str, now: timedelta | None, promised: timedelta | None) -> s
 
 
 def _proven(one: Standing) -> str:
+    if one.problem:
+        return one.problem.message
     if one.state is ProofState.FAILED:
         return _("the newest point did not come back right")
     if one.restored_at is None:

@@ -125,7 +125,7 @@ def _service(
 def _overdue(one: Watched, standing: Standing, proofs: Sequence[Proof], now: datetime) -> Iterator[Alarm]:
     name, zone = one.service.name, one.service.zone
     newest = standing.newest.time if standing.newest else None
-    if newest is None and one.expected.backup:
+    if newest is None and one.expected.backup and not standing.problem:
         yield Alarm(
             "overdue",
             name,
@@ -134,8 +134,11 @@ def _overdue(one: Watched, standing: Standing, proofs: Sequence[Proof], now: dat
         )
         return
     restored = _latest(proofs, ProofState.RESTORED)
+    taken = (
+        () if standing.problem else one.expected.backup
+    )  # it is told as being away; what it holds is not known
     dues: list[tuple[Sequence[Schedule], datetime | None, str, str]] = [
-        (one.expected.backup, newest, _("no backup since {time}, although one was due at {due}"), "backup"),
+        (taken, newest, _("no backup since {time}, although one was due at {due}"), "backup"),
         (
             one.expected.drill,
             restored,

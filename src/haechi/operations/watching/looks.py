@@ -143,6 +143,9 @@ def promises(
 
 def _promise(one: Standing, schedules: Mapping[str, Sequence[Schedule]], desk: Desk) -> Iterator[Finding]:
     name, promise = one.service, one.promise
+    if one.problem:
+        yield Finding(name, Health.BAD, one.problem.message, one.problem.hint)
+        return
     if one.rpo_broken and promise.rpo:
         now = say_duration(_whole(one.rpo_now)) if one.rpo_now else _("everything")
         text = _("RPO: {now} would be lost, {promised} is promised").format(

@@ -114,15 +114,16 @@ def _service(made: dict[str, Metric], one: Standing, desk: Desk) -> None:
     if one.newest is not None:
         made["haechi_backup_last_success_timestamp_seconds"].add(one.newest.time, service=name)
         made["haechi_restore_point_bytes"].add(one.newest.size, service=name)
-    made["haechi_restore_points"].add(one.points, service=name)
-    for state in ProofState:
-        made["haechi_restore_point_state"].add(one.state is state, service=name, state=state)
+    if one.problem is None:  # else it is not known, and that is not none
+        made["haechi_restore_points"].add(one.points, service=name)
+        for state in ProofState:
+            made["haechi_restore_point_state"].add(one.state is state, service=name, state=state)
     made["haechi_rpo_seconds"].add(one.rpo_now, service=name)
     made["haechi_rpo_proven_seconds"].add(one.rpo_proven, service=name)
     made["haechi_rpo_target_seconds"].add(promise.rpo, service=name)
     made["haechi_rto_seconds"].add(None if one.rto_is_estimate else one.rto_now, service=name)
     made["haechi_rto_target_seconds"].add(promise.rto, service=name)
-    if promise.rpo is not None or promise.rto is not None:
+    if one.promised:
         made["haechi_promise_kept"].add(not one.broken, service=name)
     made["haechi_drill_last_success_timestamp_seconds"].add(one.restored_at, service=name)
     for run in _last_run(desk, name):
