@@ -11,6 +11,7 @@ from haechi.credentials import Secret, SecretSource
 from haechi.errors import UsageMistake
 from haechi.i18n import _
 from haechi.sources import _target
+from haechi.sources._databases import Databases
 
 SCHEMES = ("mysql", "mariadb")
 
@@ -48,7 +49,7 @@ class _Server(BaseModel):
 class Options(_Server):
     """A server, and what of it is captured."""
 
-    databases: Literal["all"] | tuple[str, ...] | None = Field(
+    databases: Databases = Field(
         None, description='"all", one name or a list; without it the database of the URL, or else all'
     )
     exclude_databases: tuple[str, ...] = Field(
@@ -58,11 +59,6 @@ class Options(_Server):
     facts: Literal["sampled", "full", "counts", "none"] = Field(
         "sampled", description="What is counted for comparison; by default digests of all but large tables"
     )
-
-    @field_validator("databases", mode="before")
-    @classmethod
-    def _list(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) and value != "all" else value
 
     @field_validator("dump_options")
     @classmethod

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from haechi.credentials import SecretSource
 from haechi.sources import _target
+from haechi.sources._databases import Databases, OneOrSeveral, demand_none_of
 from haechi.sources._mongodb.address import Address, from_parts, from_url
 
 
@@ -64,10 +65,10 @@ class _Server(BaseModel):
         )
 
 
-class Options(_Server):
+class Options(_Server, OneOrSeveral):
     """A MongoDB server or replica set, and what of it is captured."""
 
-    databases: Literal["all"] | tuple[str, ...] | None = Field(
+    databases: Databases = Field(
         None, description='"all", one name or a list; without it the database of the URL, or else all'
     )
     exclude_databases: tuple[str, ...] = Field((), description="Shell patterns of databases to leave out")
@@ -86,29 +87,10 @@ class Options(_Server):
     )
     dump_options: tuple[str, ...] = Field((), description="Further options for mongodump")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_database(cls, values: object) -> object:
-        """`database = "shop"` reads better for one, so it is taken as well."""
-        if isinstance(values, dict) and "database" in values:
-            if "databases" in values:
-                raise ValueError("give either database or databases")
-            values = dict(values)
-            values["databases"] = values.pop("database")
-        return values
-
-    @field_validator("databases", mode="before")
-    @classmethod
-    def _list(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) and value != "all" else value
-
     @field_validator("dump_options")
     @classmethod
     def _no_clash(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        for option in given:
-            if not option.startswith("--") or option.split("=")[0] in _OURS:
-                raise ValueError(f"mongodump's option {option} cannot be given here")
-        return given
+        return demand_none_of(_OURS, given, "mongodump")
 
 
 class Target(_Server, _target.Target):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from haechi.credentials import SecretSource
 from haechi.sources import _target
+from haechi.sources._databases import Databases, OneOrSeveral, demand_none_of
 from haechi.sources._postgresql.address import Address, from_url
 from haechi.sources._postgresql.checks import Check
 
@@ -46,10 +47,10 @@ class _Server(BaseModel):
         )
 
 
-class Options(_Server):
+class Options(_Server, OneOrSeveral):
     """A PostgreSQL server, and what of it is captured."""
 
-    databases: Literal["all"] | tuple[str, ...] | None = Field(
+    databases: Databases = Field(
         None, description='"all", one name or a list; without it the database of the URL, or else all'
     )
     exclude_databases: tuple[str, ...] = Field(
@@ -71,29 +72,10 @@ class Options(_Server):
         "sampled", description="What is counted under the dump's snapshot, to compare with after a restore"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _one_database(cls, values: object) -> object:
-        """`database = "shop"` reads better for one, so it is taken as well."""
-        if isinstance(values, dict) and "database" in values:
-            if "databases" in values:
-                raise ValueError("give either database or databases")
-            values = dict(values)
-            values["databases"] = values.pop("database")
-        return values
-
-    @field_validator("databases", mode="before")
-    @classmethod
-    def _list(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) and value != "all" else value
-
     @field_validator("dump_options")
     @classmethod
     def _no_clash(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        for option in given:
-            if not option.startswith("--") or option.split("=")[0] in _OURS:
-                raise ValueError(f"pg_dump's option {option} cannot be given here")
-        return given
+        return demand_none_of(_OURS, given, "pg_dump")
 
     @property
     def filtered(self) -> bool:
