@@ -7,10 +7,11 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from haechi import clock
 from haechi.errors import UsageMistake
@@ -76,6 +77,29 @@ def rehearse(
         rehearsed.address, rehearsed.standing = stands(restored, place.path)
         yield rehearsed
     rehearsed.left = place.left
+
+
+class _Standing(Source, Protocol):
+    def into(self, place: Path) -> Mapping[str, object]: ...
+    def standing(self, restored: Restored, place: Path) -> tuple[Address, object]: ...
+
+
+class ByDirectory:
+    """The rehearsals of a source that always comes back in a directory, and says by `standing` what lies there."""
+
+    def into(self, place: Path) -> Mapping[str, object]:
+        """The target that asks for it."""
+        return {"directory": place / "restored"}
+
+    def rehearse(
+        self: _Standing,
+        point: RestorePoint,
+        parts: Mapping[str, PartReader],
+        wanted: Wanted,
+        into: str | None,
+        reporter: Reporter,
+    ) -> AbstractContextManager[Rehearsed]:
+        return rehearse(self, point, parts, wanted, into, reporter, self.into, self.standing)
 
 
 def sweep(parent: Path) -> list[Path]:

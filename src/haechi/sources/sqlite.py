@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -14,9 +14,10 @@ from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import RestorePoint
 from haechi.places._base import Place
-from haechi.sources import _beside, _columns, _target, _throwaway
-from haechi.sources._base import Address, Capture, PartReader, Probe, Rehearsed, Restored, Source, Wanted
+from haechi.sources import _beside, _columns, _target
+from haechi.sources._base import Address, Capture, PartReader, Probe, Restored, Source, Wanted
 from haechi.sources._sqlite import asking, capture, database, restore, stored
+from haechi.sources._throwaway import ByDirectory
 
 
 def _is_pattern(path: Path) -> bool:
@@ -66,7 +67,7 @@ def main_form(_options: Options) -> str:
     return capture.FORM
 
 
-class SQLite:
+class SQLite(ByDirectory):
     """Satisfies `Source` and `Exchangeable`."""
 
     def __init__(self, name: str, options: Options, place: Place):
@@ -135,26 +136,7 @@ class SQLite:
         directory = Target.read(wanted.target).directory
         return restore.restore(known, parts, wanted, directory, reporter)
 
-    def rehearse(
-        self,
-        point: RestorePoint,
-        parts: Mapping[str, PartReader],
-        wanted: Wanted,
-        into: str | None,
-        reporter: Reporter,
-    ) -> AbstractContextManager[Rehearsed]:
-        return _throwaway.rehearse(
-            self,
-            point,
-            parts,
-            wanted,
-            into,
-            reporter,
-            lambda place: {"directory": place / "restored"},
-            self._standing,
-        )
-
-    def _standing(self, restored: Restored, place: Path) -> tuple[Address, SQLite]:
+    def standing(self, restored: Restored, place: Path) -> tuple[Address, SQLite]:
         files = [Path(path) for path in restored.details["came_back"].values()]
         alone = files[0] if len(files) == 1 else place / "restored"
         return Address(path=str(alone)), SQLite(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from haechi import clock
@@ -12,21 +13,22 @@ from haechi.events import Reporter
 from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.places._open import open_place
-from haechi.sources import _beside, _throwaway
-from haechi.sources._base import Capture, Part, PartReader, Probe, Rehearsed, Restored, Wanted
+from haechi.sources import _beside
+from haechi.sources._base import Address, Capture, Part, PartReader, Probe, Restored, Wanted
 from haechi.sources._files.excludes import Rules, without
 from haechi.sources._files.far import Reading, Tar
-from haechi.sources._files.here import standing
+from haechi.sources._files.here import Files, standing
 from haechi.sources._files.options import Options, Target
 from haechi.sources._files.packing import PART
 from haechi.sources._files.returning import Return, facts_of, newest
 from haechi.sources._files.there import There
 from haechi.sources._snapshots.taking import examine, taken
+from haechi.sources._throwaway import ByDirectory
 
 _OUR_SNAPSHOTS = ".haechi*_*_*/"  # which are empty in another one
 
 
-class FilesElsewhere:
+class FilesElsewhere(ByDirectory):
     """The directories and files of one service."""
 
     def __init__(self, name: str, options: Options, place: Place):
@@ -85,25 +87,12 @@ class FilesElsewhere:
         directory = str(target.directory) if target.directory else None
         return Return(there, point, part, wanted, reporter, roots, directory, *told).run()
 
-    def rehearse(
-        self,
-        point: RestorePoint,
-        parts: Mapping[str, PartReader],
-        wanted: Wanted,
-        into: str | None,
-        reporter: Reporter,
-    ) -> AbstractContextManager[Rehearsed]:
+    def into(self, place: Path) -> Mapping[str, object]:
         """On this host: what has come back here is all there."""
-        return _throwaway.rehearse(
-            self,
-            point,
-            parts,
-            wanted,
-            into,
-            reporter,
-            lambda place: {"directory": place / "restored", "at": "local"},
-            standing,
-        )
+        return {**super().into(place), "at": "local"}
+
+    def standing(self, restored: Restored, place: Path) -> tuple[Address, Files]:
+        return standing(restored, place)
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return self._there.lying(self._named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -14,8 +14,8 @@ from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.places.local import LocalPlace
-from haechi.sources import _beside, _throwaway
-from haechi.sources._base import Address, Capture, Part, PartReader, Probe, Rehearsed, Restored, Tree, Wanted
+from haechi.sources import _beside
+from haechi.sources._base import Address, Capture, Part, PartReader, Probe, Restored, Tree, Wanted
 from haechi.sources._files.excludes import excluder
 from haechi.sources._files.listing import FirstLook
 from haechi.sources._files.options import Options, Target
@@ -25,9 +25,10 @@ from haechi.sources._files.returning import Return, tell_changed
 from haechi.sources._files.there import There
 from haechi.sources._snapshots.options import Snapshot
 from haechi.sources._snapshots.taking import View, examine, ours_in, taken
+from haechi.sources._throwaway import ByDirectory
 
 
-class Files:
+class Files(ByDirectory):
     """The directories and files of one service."""
 
     def __init__(self, name: str, options: Options, place: Place):
@@ -72,24 +73,8 @@ class Files:
             return Return(there, point, part, wanted, reporter, roots, directory, *told).run()
         return Restore(point, part, wanted, reporter, target.directory, *told, self.roots).run()
 
-    def rehearse(
-        self,
-        point: RestorePoint,
-        parts: Mapping[str, PartReader],
-        wanted: Wanted,
-        into: str | None,
-        reporter: Reporter,
-    ) -> AbstractContextManager[Rehearsed]:
-        return _throwaway.rehearse(
-            self,
-            point,
-            parts,
-            wanted,
-            into,
-            reporter,
-            lambda place: {"directory": place / "restored"},
-            standing,
-        )
+    def standing(self, restored: Restored, place: Path) -> tuple[Address, Files]:
+        return standing(restored, place)
 
     def lying_beside(self) -> Sequence[_beside.Beside]:
         return _beside.lying(self.roots)
