@@ -79,6 +79,14 @@ def test_moments_are_shown_where_the_plan_is() -> None:
     assert amounts.exact(time, ZoneInfo("Asia/Seoul")) == "2025-03-02 02:00:00 KST"
 
 
+def test_moments_of_this_year_are_brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    seoul = ZoneInfo("Asia/Seoul")
+    monkeypatch.setattr("haechi.clock.now", lambda: datetime(2025, 12, 31, 16, tzinfo=UTC))
+    here, before = datetime(2025, 12, 31, 17, 30, tzinfo=UTC), datetime(2025, 12, 31, 14, tzinfo=UTC)
+    assert (amounts.brief(here, seoul), amounts.day(here, seoul)) == ("01-01 02:30", "01-01"), "2026 in Seoul"
+    assert (amounts.brief(before, seoul), amounts.day(before, seoul)) == ("2025-12-31", "2025-12-31")
+
+
 def test_korean_letters_take_two_columns() -> None:
     assert width("복구 지점") == 9
     assert pad("금고", 6) == "금고  "

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from haechi import clock, legs
+from haechi import clock, i18n, legs
 from haechi.cli.render import spreads as shown
-from haechi.errors import StoreUnavailable
+from haechi.errors import StoreUnavailable, WrongKey
 from haechi.events import SILENT
 from haechi.legs import Lies, Rule
 from haechi.model import Copy, Proof, ProofState, RestorePoint
@@ -80,6 +83,35 @@ def test_only_a_copy_that_is_really_there_counts(ground: Ground) -> None:
     assert [leg.name for leg in spread.missing] == ["offsite", "immutable", "drill"]
     data = shown.as_data([spread], [])
     assert data["services"][0]["rule_holds"] is False  # type: ignore[index]
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_each_copy_stands_on_one_line_of_80_columns(
+    language: str, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> Any:
+        raise WrongKey("no key of this vault opens", hint="Give the right one.")
+
+    service = ground.service(ground.vault, ground.archive, Later("vault.offsite", away))
+    back_up(replace(service, destinations=(ground.vault, ground.archive)), ground.desk, SILENT)
+    verify(replace(service, destinations=(ground.vault,)), ground.desk, SILENT)
+    later = clock.now() + timedelta(days=400)  # the longest that dates become
+    monkeypatch.setattr("haechi.clock.now", lambda: later)
+    back_up(replace(service, destinations=(ground.archive,)), ground.desk, SILENT)
+    found = copies.spreads([service, replace(service, name="others")], ground.desk, SILENT)
+    i18n.use(language)
+    screen = Console(width=80, file=io.StringIO())
+    screen.print(shown.text(found, [], None))
+    lines = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    main, nas, offsite = lines[2:5]
+    assert [one.split()[0] for one in lines[1:6]] == [
+        "papers", "vault.main", "archive.nas", "vault.offsite", "others",
+    ]  # fmt: skip
+    assert len(re.findall(r"\d{4}-\d\d-\d\d", main)) == 2, "the newest, and when it was read"
+    assert re.search(r" \d\d-\d\d \d\d:\d\d ", nas)
+    assert len(offsite.split()) <= 3, "away, and nothing else"
+    assert sum("no key of this vault opens" in line for line in lines) == 1
+    assert sum("→ Give the right one." in line for line in lines) == 1
 
 
 def test_how_far_one_is_behind(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,18 @@ def moment(time: datetime, zone: tzinfo | None = None) -> str:
     return f"{time.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
+def brief(time: datetime, zone: tzinfo | None = None) -> str:
+    """`03-01 02:00` of this year, else `2025-03-01`: for tables that have many moments."""
+    there = time.astimezone(zone)
+    return f"{there:%m-%d %H:%M}" if there.year == clock.now().astimezone(zone).year else f"{there:%Y-%m-%d}"
+
+
+def day(time: datetime, zone: tzinfo | None = None) -> str:
+    """`03-01` of this year, else `2025-03-01`."""
+    there = time.astimezone(zone)
+    return f"{there:%m-%d}" if there.year == clock.now().astimezone(zone).year else f"{there:%Y-%m-%d}"
+
+
 def exact(time: datetime, zone: tzinfo | None = None) -> str:
     """To the second, with the zone: for restore points and reports."""
     return f"{time.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"

@@ -12,30 +12,27 @@ from rich.text import Text
 from haechi.cli.render import amounts
 from haechi.cli.render.points import state
 from haechi.cli.render.terminal import table
+from haechi.errors import HaechiError
 from haechi.i18n import _
 from haechi.operations.destinations.costs import Cost
 from haechi.operations.watching.copies import CopyStanding, Spread
 
 
 def text(found: Sequence[Spread], costs: Sequence[Cost], zone: tzinfo | None) -> RenderableType:
-    """One line a copy; below, what the rule still wants; last, the bill."""
+    """One line a copy, under its service; below, why some could not be looked at and what the rule still wants; last,
+    the bill."""
     made = table(
-        *(
-            _("service"),
-            _("copy"),
-            _("points"),
-            _("newest"),
-            _("behind"),
-            _("state"),
-            _("read"),
-            _("restored"),
-        ),
-        right=(2, 4),
+        *(_("copy"), _("points"), _("newest"), _("behind"), _("state"), _("read"), _("restored")),
+        right=(1, 3),
     )
+    away: dict[str, HaechiError] = {}
     below: list[RenderableType] = []
     for spread in found:
+        made.add_row(Text(spread.service, style="bold"))
         for copy in spread.copies:
-            _line(made, spread.service, copy, zone)
+            _line(made, copy, zone)
+            if copy.problem:
+                away.setdefault(copy.where, copy.problem)
         if not spread.missing:
             said = _("{service}: the rule {rule} holds").format(service=spread.service, rule=spread.rule)
             below.append(Text(said, style="green"))
@@ -47,7 +44,12 @@ def text(found: Sequence[Spread], costs: Sequence[Cost], zone: tzinfo | None) ->
     if not made.row_count:
         return _("The plan has no services yet.")
     below += [Text(cost_line(cost)) for cost in costs]
-    return Group(made, *below)
+    told: list[RenderableType] = []
+    for where, problem in away.items():
+        told.append(Text(f"{where}: {problem.message}", style="red"))
+        if problem.hint:
+            told.append(Text(f"  → {problem.hint}", style="dim"))
+    return Group(made, *told, *below)
 
 
 def cost_line(cost: Cost) -> str:
@@ -95,18 +97,16 @@ def as_data(found: Sequence[Spread], costs: Sequence[Cost]) -> dict[str, object]
     }
 
 
-def _line(made: Table, service: str, copy: CopyStanding, zone: tzinfo | None) -> None:
+def _line(made: Table, copy: CopyStanding, zone: tzinfo | None) -> None:
     if copy.problem:
-        made.add_row(service, copy.where, "", "", "", Text(_("away"), style="bold red"), "", "")
-        made.add_row("", "", "", "", "", Text(copy.problem.message, style="red"), "", "")
+        made.add_row("  " + copy.where, "", "", "", Text(_("away"), style="bold red"), "", "")
         return
     made.add_row(
-        service,
-        copy.where,
+        "  " + copy.where,
         str(copy.points),
-        amounts.moment(copy.newest.time, zone) if copy.newest else _("none yet"),
+        amounts.brief(copy.newest.time, zone) if copy.newest else _("none yet"),
         amounts.duration(copy.behind) if copy.behind else "-",
         state(copy.state) if copy.state else Text(_("none yet"), style="red"),
-        amounts.moment(copy.verified_at, zone) if copy.verified_at else Text(_("never"), style="yellow"),
-        amounts.moment(copy.restored_at, zone) if copy.restored_at else Text(_("never"), style="yellow"),
+        amounts.day(copy.verified_at, zone) if copy.verified_at else Text(_("never"), style="yellow"),
+        amounts.day(copy.restored_at, zone) if copy.restored_at else Text(_("never"), style="yellow"),
     )
