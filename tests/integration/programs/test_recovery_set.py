@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -13,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from haechi import clock
+from haechi.cli.render.jsontext import as_json
 from haechi.credentials import Secret
 from haechi.errors import HaechiError, HookFailed, NotThere, PartlyDone, UsageMistake
 from haechi.events import SILENT
 from haechi.journal.book import Journal
-from haechi.model import Keep, Outcome
+from haechi.model import Keep, Outcome, ProofState
 from haechi.operations import retain
 from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk
@@ -28,9 +31,10 @@ from haechi.operations.hooks import Hook
 from haechi.operations.service import PlanRecord, Service
 from haechi.operations.sets import audit as set_audit
 from haechi.operations.sets import backup as set_backup
-from haechi.operations.sets import freezing, recovery_set
+from haechi.operations.sets import freezing, listing, recovery_set
 from haechi.operations.sets import restore as set_restore
 from haechi.operations.sets.recovery_set import RecoverySet, Reference
+from haechi.operations.verify import verify
 from haechi.places.local import LocalPlace
 from haechi.sources import files, sqlite
 from haechi.stores._open import open_store
@@ -349,19 +353,42 @@ def test_a_million_values_are_not_held_at_once(ground: Ground) -> None:
         assert ahead <= taken + 501
 
 
+def test_each_member_says_how_far_it_is_proven(ground: Ground) -> None:
+    from haechi.cli.render import sets
+
+    first = ground.take()
+    whole = ground.set
+    broken = replace(whole.members[1], source=Papers({"x": b"1"}, "x", HaechiError("paper jam")))
+    set_backup.take(ground.change(members=(whole.members[0], broken)), ground.desk, SILENT)
+    media = replace(whole.members[1], keep={})
+    verify(media, ground.desk, SILENT, which=first.outcomes.done["media"].point.id)
+    older, newer = rows = listing.list_points(whole, ground.desk, SILENT)
+    states = {name: proven.state for name, proven in older.proven.items()}
+    assert states == {"rows": ProofState.TAKEN, "media": ProofState.VERIFIED}
+    assert list(newer.proven) == ["rows"]
+    data = json.loads(as_json(sets.listed_as_data(rows)))
+    assert data[0]["proven"]["media"]["depth"] == "all"
+    screen = Console(width=80, file=io.StringIO())
+    screen.print(sets.listed(rows, SEOUL))
+    lines = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    said = [line.split()[-2:] for line in lines[1:5]]
+    assert said == [["rows", "taken"], ["media", "verified"], ["rows", "taken"], ["media", "missing"]]
+    assert newer.point.points["rows"].id in lines[5], "what the newest rests on"
+    assert len(lines) in (6, 7), "and no other"
+
+
 def test_what_a_set_says_is_plain_data(ground: Ground) -> None:
     from haechi.cli.render import sets
-    from haechi.cli.render.jsontext import as_json
 
     taken = ground.take()
     findings = set_audit.audit(ground.set, ground.desk, SILENT)
-    found = recovery_set.points(ground.set, SILENT)
+    rows = listing.list_points(ground.set, ground.desk, SILENT)
     planned = set_restore.plan(ground.set, SILENT)
     brought = set_restore.execute(planned, ground.desk, SILENT)
     shown: list[tuple[Callable[[], Any], object]] = [
         (partial(sets.taken, taken), sets.taken_as_data(taken)),
         (partial(sets.audited, findings), sets.audited_as_data(findings)),
-        (partial(sets.listed, found, SEOUL), sets.listed_as_data(found)),
+        (partial(sets.listed, rows, SEOUL), sets.listed_as_data(rows)),
         (partial(sets.plan, planned, SEOUL), sets.plan_as_data(planned)),
         (partial(sets.brought, brought), sets.brought_as_data(brought)),
     ]

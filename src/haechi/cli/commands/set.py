@@ -59,14 +59,14 @@ def list_points(
     where: Where = None,
 ) -> None:
     from haechi.cli.render import sets
-    from haechi.operations.sets import recovery_set
+    from haechi.operations.sets import listing
 
     view, home = at_home()
     with view.progress() as reporter:
         found = [
-            point
+            row
             for one in ([name] if name else home.plan.sets)
-            for point in recovery_set.points(home.recovery_set(one), reporter, where)
+            for row in listing.list_points(home.recovery_set(one), home.desk, reporter, copy=where)
         ]
     view.answer(sets.listed_as_data(found), text=lambda: sets.listed(found, home.zone))
 

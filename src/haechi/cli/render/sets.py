@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 
 from rich.console import Group, RenderableType
@@ -12,9 +12,10 @@ from haechi.cli.render import amounts, points, restores
 from haechi.cli.render.terminal import table
 from haechi.errors import UsageMistake
 from haechi.i18n import _
+from haechi.model import ProofState
 from haechi.operations.sets.audit import Finding
 from haechi.operations.sets.backup import SetTaken
-from haechi.operations.sets.recovery_set import SetPoint
+from haechi.operations.sets.listing import Row
 from haechi.operations.sets.restore import SetBrought, SetPlan
 
 
@@ -32,34 +33,54 @@ def targets(pairs: Sequence[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def listed(found: Iterable[SetPoint], zone: tzinfo | None) -> RenderableType:
-    """One line a point, oldest first: its id is what `--point` takes."""
-    made = table(_("set"), _("point"), _("time"), _("size"), _("members"), whole=(0, 1, 2), right=(3,))
-    for point in found:
-        names = ", ".join(point.points)
-        members = Text(names, style="green")
-        if not point.whole:
-            lacking = _("{names}; not whole, without {lacking}").format(
-                names=names, lacking=", ".join(point.lacking)
-            )
-            members = Text(lacking, style="yellow")
-        made.add_row(
-            point.set, point.run, amounts.moment(point.time, zone), amounts.size(point.size), members
-        )
-    return made if made.row_count else _("No set was taken yet. Take one with: haechi set backup NAME")
+def listed(found: Iterable[Row], zone: tzinfo | None) -> RenderableType:
+    """One line a member under each point, oldest first: the point's id is what `--point` takes. Below, what the
+    states of each set's newest point rest on."""
+    made = table(
+        _("set"),
+        _("point"),
+        _("time"),
+        _("size"),
+        _("members"),
+        _("state"),
+        whole=(0, 1, 2, 5),
+        right=(3,),
+    )
+    newest: dict[str, Row] = {}
+    for row in found:
+        point = row.point
+        newest[point.set] = row
+        first = (point.set, point.run, amounts.moment(point.time, zone), amounts.size(point.size))
+        for name, proven in row.proven.items():
+            made.add_row(*first, name, points.state(proven.state))
+            first = ("", "", "", "")
+        for name in point.lacking:
+            made.add_row(*first, Text(name, style="yellow"), Text(_("missing"), style="yellow"))
+            first = ("", "", "", "")
+    if not made.row_count:
+        return _("No set was taken yet. Take one with: haechi set backup NAME")
+    return Group(made, *(line for row in newest.values() for line in _resting_on(row, zone)))
 
 
-def listed_as_data(found: Iterable[SetPoint]) -> list[dict[str, object]]:
+def _resting_on(row: Row, zone: tzinfo | None) -> Iterator[Text]:
+    for name, proven in row.proven.items():
+        bad = proven.state is ProofState.FAILED
+        said = f"{row.point.points[name].id}: {points.proof(proven, zone)}"
+        yield Text(said, style="red" if bad else "dim")
+
+
+def listed_as_data(found: Iterable[Row]) -> list[dict[str, object]]:
     return [
         {
-            "set": point.set,
-            "point": point.run,
-            "time": point.time,
-            "whole": point.whole,
-            "members": {name: one.id for name, one in point.points.items()},
-            "lacking": point.lacking,
+            "set": row.point.set,
+            "point": row.point.run,
+            "time": row.point.time,
+            "whole": row.point.whole,
+            "members": {name: one.id for name, one in row.point.points.items()},
+            "proven": row.proven,
+            "lacking": row.point.lacking,
         }
-        for point in found
+        for row in found
     ]
 
 
@@ -123,7 +144,7 @@ def audited_as_data(findings: Iterable[Finding]) -> list[dict[str, object]]:
 
 def plan(planned: SetPlan, zone: tzinfo | None) -> RenderableType:
     """What would be done, member by member."""
-    made = table(_("service"), _("restore point"), _("state of"), _("read from"), _("goes"), whole=(0, 1))
+    made = table(_("service"), _("restore point"), _("state of"), _("read from"), _("where to"), whole=(0, 1))
     for member in planned.members:
         elsewhere = member.wanted.target.keys() - {"checks"}
         made.add_row(
