@@ -144,7 +144,7 @@ class HaechiGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         known = self.list_commands(ctx)
         if args[0] not in known and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise _unknown(args[0], known)
+            raise _unknown(args[0], known, ctx.command_path)
         return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -233,7 +233,7 @@ def dispatch(argv: list[str]) -> int:
     return 0
 
 
-def _unknown(name: str, known: list[str]) -> HaechiError:
+def _unknown(name: str, known: list[str], above: str) -> HaechiError:
     near = difflib.get_close_matches(name, known, 1)
     if ELSEWHERE.get(name, "").split(" ")[0] in known:
         near = [ELSEWHERE[name]]
@@ -241,5 +241,7 @@ def _unknown(name: str, known: list[str]) -> HaechiError:
         _("There is no command “{name}”.").format(name=name),
         hint=_("Did you mean “{near}”?").format(near=near[0])
         if near
+        else _("Known are: {names}").format(names=", ".join(known))
+        if above != "haechi"
         else _("`haechi --help` lists them all."),
     )

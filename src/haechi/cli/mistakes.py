@@ -33,6 +33,8 @@ def in_our_words(mistake: Any) -> HaechiError:
             text = _("The option {name} wants a value.").format(name=mistake.option_name)
         case _ if "Missing command" in said:
             text = _("A command is missing.")
+            if context and (known := context.command.list_commands(context)):
+                hint = _("Known are: {names}").format(names=", ".join(known)) + "\n" + hint
         case _ if "extra argument" in said:
             extra = said.rpartition("(")[2].rstrip(")")
             text = _("There is more on the line than fits: {words}").format(words=extra)

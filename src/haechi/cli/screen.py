@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from datetime import UTC, tzinfo
 from itertools import pairwise
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO
 
 from haechi import i18n
-from haechi.cli.render.width import printable
+from haechi.cli.render.width import folded, printable
 from haechi.errors import HaechiError, NotConfirmed, UsageMistake
 from haechi.events import Listener, Reporter
 from haechi.i18n import _
@@ -147,7 +148,11 @@ class Screen:
             else:
                 self._write(self.out, as_json(body) + "\n")
             return
-        lines = [self._paint("31;1", _("Error:")) + " " + printable(problem.message)]
+        word = _("Error:")
+        said = f"{word} {printable(problem.message)}"
+        if self.err.isatty():  # a hint stays as it is: it may be a command to copy
+            said = folded(said, get_terminal_size().columns)
+        lines = [self._paint("31;1", word) + said.removeprefix(word)]
         if problem.hint:
             lines += ["  " + line for line in printable(problem.hint).splitlines()]
         if problem.detail and self.verbose:

@@ -120,7 +120,12 @@ def _run(guarded: Guarded, reporter: Reporter, hear: Hear) -> None:
 def _demand(answers: Sequence[Comparison]) -> None:
     broken = [answer for answer in answers if not answer.equal]
     if broken:
-        said = [_("{what}: {found}").format(what=answer.what, found=answer.found) for answer in broken]
+        said = [
+            _("{what}: {found} instead of {expected}").format(
+                what=answer.what, found=answer.found, expected=answer.expected
+            )
+            for answer in broken
+        ]
         raise GuardFailed(
             _("The command went well, but not everything holds after it: {answers}.").format(
                 answers="; ".join(said)

@@ -122,7 +122,7 @@ def gathered(mistakes: list[Mistake]) -> PlanMistake:
     count = plural("{count} mistake in the plan", "{count} mistakes in the plan", len(mistakes))
     listing = "\n".join(f"  {mistake}" for mistake in mistakes)
     return PlanMistake(
-        f"{count} {mistakes[0].file}:\n{listing}",
+        f"{count}: {mistakes[0].file}\n{listing}",
         hint=_("Mend what is listed and look again with: haechi plan check"),
         mistakes=tuple(mistake.as_dict() for mistake in mistakes),
     )

@@ -200,9 +200,12 @@ class Running:
             return ProgramFailed(
                 _("“{program}” was ended by {signal}.").format(program=program, signal=name), detail=self.said
             )
+        if not self._tail:
+            silent = _("“{program}” ended with status {status} and did not say why.")
+            return ProgramFailed(silent.format(program=program, status=status), detail=self.said)
         return ProgramFailed(
             _("“{program}” ended with status {status}: {reason}").format(
-                program=program, status=status, reason=self._tail[-1] if self._tail else "-"
+                program=program, status=status, reason=self._tail[-1]
             ),
             detail=self.said,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shutil import get_terminal_size
+
 from haechi.cli.frame import verbs
 from haechi.cli.screen import screen
 from haechi.i18n import N_, _, plural
@@ -14,6 +16,7 @@ commands = verbs()
 
 @commands.command("check", help=N_("List every mistake in the plan, and what is worth a thought."))
 def check() -> None:
+    from haechi.cli.render.width import folded
     from haechi.plan import load
 
     view = screen()
@@ -29,7 +32,8 @@ def check() -> None:
     def text() -> str:
         good = plural("{count} service, no mistakes", "{count} services, no mistakes", len(plan.services))
         advice = [f"  {_('Advice')}: {one}" for one in plan.advice]
-        return "\n".join([f"{plan.path}: {good}.", *advice])
+        said = "\n".join([f"{plan.path}: {good}.", *advice])
+        return folded(said, get_terminal_size().columns) if view.out.isatty() else said
 
     view.answer(data, text=text)
 

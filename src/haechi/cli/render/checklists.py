@@ -22,13 +22,9 @@ _RESULTS = {
 
 def listed(every: Sequence[tuple[Checklist, datetime | None]], zone: tzinfo | None) -> RenderableType:
     """One line a list."""
-    made = table(_("checklist"), _("title"), _("lines"), _("who"), _("due"), right=(2,))
+    made = table(_("checklist"), _("title"), _("lines"), _("who"), _("due since"), right=(2,))
     for one, since in every:
-        due = (
-            Text(_("since {time}").format(time=amounts.moment(since, zone)), style="bold red")
-            if since
-            else ""
-        )
+        due = Text(amounts.moment(since, zone), style="bold red") if since else ""
         made.add_row(one.name, one.title, str(len(one.lines)), one.who, due)
     return made if made.row_count else _("The plan has no checklists.")
 

@@ -21,15 +21,14 @@ _SHOWN = 20
 
 
 def listed(found: Sequence[tuple[Report, str]], zone: tzinfo | None) -> RenderableType:
-    """One line a report."""
-    made = table(_("report"), _("time"), _("kind"), _("about"), _("result"), whole=(0, 1))
+    """One line a report; its id begins with the moment and says the kind."""
+    made = table(_("report"), _("time"), _("about"), _("result"), whole=(0, 1, 2))
     for report, seal in found:
         good = _is_good(json.loads(report.body))
         word = Text(_("good") if good else _("not good"), style="green" if good else "bold red")
         if seal == "broken":
             word = Text(_(SEALS[seal]), style="bold red")
-        kind = _(_KINDS.get(report.kind, report.kind))
-        made.add_row(report.id, amounts.moment(report.time, zone), kind, report.subject, word)
+        made.add_row(report.id, amounts.moment(report.time, zone), report.subject, word)
     return made if made.row_count else _("There is no report yet: a drill or a checklist makes one.")
 
 
@@ -53,6 +52,7 @@ def text(report: Report, seal: str, zone: tzinfo | None) -> RenderableType:
     made = table("", "")
     made.show_header = False
     made.add_row(_("report"), report.id)
+    made.add_row(_("kind"), _(_KINDS.get(report.kind, report.kind)))
     made.add_row(_("about"), report.subject)
     made.add_row(_("time"), amounts.exact(report.time, zone))
     made.add_row(_("signature"), Text(_(SEALS[seal]), style="bold red" if seal == "broken" else ""))

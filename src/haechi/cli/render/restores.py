@@ -49,7 +49,7 @@ def plan(planned: RestorePlan, zone: tzinfo | None) -> RenderableType:
     made.add_row(_("read from"), planned.source.name)
     made.add_row(_("parts"), ", ".join(planned.wanted.only) or ", ".join(part.name for part in point.parts))
     made.add_row(
-        _("goes"),
+        _("where to"),
         _("over what is there, after that has been saved")
         if planned.wanted.in_place
         else _("beside what is there"),
@@ -67,7 +67,7 @@ def file_plan(planned: FilePlan, zone: tzinfo | None) -> RenderableType:
     made.add_row(_("file"), str(planned.file))
     made.add_row(_("written"), f"{amounts.exact(point.time, zone)} ({amounts.ago(point.time)})")
     made.add_row(_("size"), amounts.size(point.size))
-    made.add_row(_("goes"), _("beside what is there"))
+    made.add_row(_("where to"), _("beside what is there"))
     return made
 
 

@@ -49,7 +49,8 @@ def listed(runs: Iterable[Run], zone: tzinfo | None) -> RenderableType:
     page = [_line(titles, widths, style="bold")]
     for row in rows:
         page.append(_line(row[:-1], widths))
-        page += [Text(f"        {line}", style="dim") for line in wrap(row[-1], 72)]
+        if row[-1]:
+            page += [Text(f"        {line}", style="dim") for line in wrap(row[-1], 72)]
     return Group(*page)
 
 

@@ -55,6 +55,15 @@ def wrap(text: str, columns: int) -> list[str]:
     return [*lines, line] if line or not lines else lines
 
 
+def folded(text: str, columns: int) -> str:
+    """Each line that is too wide broken between words, what follows as far in as it began."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        indent = " " * (len(line) - len(line.lstrip(" ")))
+        lines += [line] if width(line) <= columns else [indent + w for w in wrap(line, columns - len(indent))]
+    return "\n".join(lines)
+
+
 def two_columns(
     rows: Sequence[tuple[str, str]], columns: int, indent: int = 2, left: int = 26
 ) -> Iterator[str]:

@@ -106,16 +106,19 @@ def points(of: RecoverySet, reporter: Reporter, copy: str | None = None) -> list
     return sorted(made, key=lambda p: (p.time, p.run))
 
 
-def choose(found: Sequence[SetPoint], which: str, zone: tzinfo) -> SetPoint:
+def choose(found: Sequence[SetPoint], which: str, of: RecoverySet) -> SetPoint:
     """The newest whole one for `latest` or not after a moment; the one of a run, whole or not."""
     if not found:
-        raise NotThere(_("This set was never taken."), hint=_("Take it with: haechi set backup NAME"))
+        raise NotThere(
+            _("This set was never taken."),
+            hint=_("Take it with: haechi set backup {name}").format(name=of.name),
+        )
     named = [point for point in found if point.run.startswith(which)]
     if len(named) == 1:
         return named[0]
     whole = [point for point in found if point.whole]
     if which != locate.LATEST:
-        moment = locate.moment_of(which, zone)
+        moment = locate.moment_of(which, of.zone)
         if named or moment is None:
             raise (UsageMistake if named else NotThere)(
                 _("“{which}” is no one point of the set.").format(which=which),

@@ -69,7 +69,7 @@ def plan(
     if without:
         found = [replace(p, lacking=tuple(n for n in p.lacking if n not in without)) for p in found]
     chosen = recovery_set.without(of, [*without])
-    point = recovery_set.choose(found, which, of.zone)
+    point = recovery_set.choose(found, which, of)
     lacking = [*point.lacking, *(m.name for m in chosen.members if m.name not in point.points)]
     if lacking:
         raise NotThere(

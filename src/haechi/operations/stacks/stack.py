@@ -103,7 +103,7 @@ def points(
     found: dict[str, RestorePoint] = {}
     for one in stack.sets:
         try:
-            found |= recovery_set.choose(recovery_set.points(one, reporter, copy), which, one.zone).points
+            found |= recovery_set.choose(recovery_set.points(one, reporter, copy), which, one).points
         except HaechiError as problem:
             if not stack.is_all:
                 raise

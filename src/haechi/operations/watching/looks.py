@@ -147,9 +147,13 @@ def _promise(one: Standing, schedules: Mapping[str, Sequence[Schedule]], desk: D
         yield Finding(name, Health.BAD, one.problem.message, one.problem.hint)
         return
     if one.rpo_broken and promise.rpo:
-        now = say_duration(_whole(one.rpo_now)) if one.rpo_now else _("everything")
-        text = _("RPO: {now} would be lost, {promised} is promised").format(
-            now=now, promised=say_duration(promise.rpo)
+        promised = say_duration(promise.rpo)
+        text = (
+            _("RPO: {now} would be lost, {promised} is promised").format(
+                now=say_duration(_whole(one.rpo_now)), promised=promised
+            )
+            if one.rpo_now
+            else _("RPO: everything would be lost, {promised} is promised").format(promised=promised)
         )
         yield Finding(name, Health.BAD, text, f"haechi backup {name}")
     gaps = [gap for schedule in schedules.get(name, ()) if (gap := schedule.longest_gap())]
