@@ -44,6 +44,10 @@ Doc = dict[str, Any]
 class Admin(Protocol):
     """Whoever carries out commands: PyMongo's connection, or the server's own shell."""
 
+    @property
+    def shown(self) -> str:
+        """Which server it is, without secrets."""
+
     def command(self, database: str, command: Mapping[str, Any], doing: str) -> Doc: ...
 
     def listed(self, database: str, command: Mapping[str, Any], doing: str) -> Iterator[Doc]: ...

@@ -130,7 +130,7 @@ class ByTools:
     ) -> Restored:
         from haechi.sources._mongodb.toolrestore import ToolRestore
 
-        return ToolRestore(self.tools, self._shell(), point, part, target, wanted, reporter).run()
+        return ToolRestore(self._shell(), point, part, target, wanted, reporter, self.tools).run()
 
     def rehearse(
         self, point: RestorePoint, part: PartReader, target: Target, wanted: Wanted, reporter: Reporter
@@ -139,7 +139,7 @@ class ByTools:
 
         shell = self._shell()
         under_way = ToolRestore(
-            self.tools, shell, point, part, *_alone(target, wanted), reporter, passing=True
+            shell, point, part, *_alone(target, wanted), reporter, self.tools, passing=True
         )
         return _passing(shell, under_way, self.tools.address, apart=target.elsewhere)
 
@@ -164,18 +164,13 @@ class _Restoring(Protocol):
     def run(self) -> Restored: ...
 
 
-class _Shown(Admin, Protocol):
-    @property
-    def shown(self) -> str: ...
-
-
 def _alone(target: Target, wanted: Wanted) -> tuple[Target, Wanted]:
     """Users and roles belong to the server as a whole, so a rehearsal leaves them out."""
     return target.model_copy(update={"users": False}), replace(wanted, in_place=False)
 
 
 @contextmanager
-def _passing(admin: _Shown, restore: _Restoring, address: Address, *, apart: bool) -> Iterator[Rehearsed]:
+def _passing(admin: Admin, restore: _Restoring, address: Address, *, apart: bool) -> Iterator[Rehearsed]:
     """What comes back goes again."""
     before = beside.databases(admin)
     began = clock.monotonic()

@@ -9,25 +9,20 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from haechi.errors import NotVerified, SourceChanged
-from haechi.events import Reporter
 from haechi.fileio import Pieces
 from haechi.i18n import _
-from haechi.model import RestorePoint
 from haechi.process import Output
-from haechi.sources._base import Comparison, PartReader, Restored, Wanted
 from haechi.sources._mongodb import facts, layout, oplog, raw, reading, rewriting
 from haechi.sources._mongodb.archive import OPLOG, Entry, Name
 from haechi.sources._mongodb.incoming import opened
 from haechi.sources._mongodb.layout import Layout
-from haechi.sources._mongodb.options import Target
 from haechi.sources._mongodb.placing import Placing
 from haechi.sources._mongodb.reading import End, Prelude
-from haechi.sources._mongodb.restore import known_facts, lost, told
+from haechi.sources._mongodb.restoring import Restoring, known_facts
 from haechi.sources._mongodb.rewriting import Rewriter
 from haechi.sources._mongodb.toolcapture import said
 from haechi.sources._mongodb.tools import Shell, Tools
@@ -36,48 +31,25 @@ _FAILED = re.compile(r"(\d+) document\(s\) failed to restore")
 
 
 @dataclass
-class ToolRestore:
+class ToolRestore(Restoring):
     """One restore under way."""
 
+    server: Shell
     tools: Tools
-    shell: Shell
-    point: RestorePoint
-    part: PartReader
-    target: Target
-    wanted: Wanted
-    reporter: Reporter
-    passing: bool = False
-    _comparisons: list[Comparison] = field(default_factory=list)
 
-    def run(self) -> Restored:
-        placing = Placing(self.shell, self.target, self.wanted, self.reporter, self.passing)
-        prelude = self._looked_at(placing)
-        entries, wanted = layout.choose(prelude, self.wanted.only)
-        layout.demand_one(entries, self.target.database, self.target.collection)
-        self._comparisons += lost(self.point, self.wanted, prelude.entries)
-        late = {n: e for n, e in entries.items() if placing.inside and e.type == "timeseries"}
-        with ExitStack() as undo:
-            early = {name: entry for name, entry in entries.items() if name not in late}
-            places = Layout(early, prelude, placing.names(entries, undo), wanted)
-            self._load(
-                places, views=not placing.inside, log=OPLOG in prelude.entries, users=self._users(placing)
-            )
-            if placing.inside:
-                placing.demand_equal(self._comparisons)
-                placing.put_in_place(places.entries, places.target)
-            placing.settle(places.databases.values())
-            undo.pop_all()
-        if late:
-            placing.make_room(late)
-            self._load(
-                Layout(late, prelude, placing.final, late.__contains__), views=False, log=False, users=False
-            )
-        return told(self.shell.shown, placing, places, entries, self._comparisons, {})
-
-    def _looked_at(self, placing: Placing) -> Prelude:
+    def look(self, placing: Placing) -> Prelude:
         """Among what is in use nothing is begun with an archive that has not been read to its end."""
         with opened(self.part) as stream:
             return rewriting.checked(stream) if placing.inside else reading.contents(stream)
+
+    def fill(self, places: Layout, placing: Placing, *, late: bool) -> None:
+        log = OPLOG in places.prelude.entries
+        self._load(
+            places,
+            views=not late and not placing.inside,
+            log=not late and log,
+            users=not late and self._users(placing),
+        )
 
     def _users(self, placing: Placing) -> bool:
         return self.target.users and not self.wanted.only and not self.passing and not placing.is_beside
@@ -125,7 +97,7 @@ class ToolRestore:
         key = raw.text(dict(raw.fields(document)).get(b"_id"))
         doing = _("Reading users and roles")
         asked = {"find": f"system.{kind}", "filter": {"_id": key}, "projection": {"_id": 1}}
-        return not list(self.shell.listed("admin", asked, doing))
+        return not list(self.server.listed("admin", asked, doing))
 
     def _mongorestore(self, arguments: list[str], stream: BinaryIO) -> None:
         doing = _("Loading by mongorestore failed")
@@ -155,7 +127,7 @@ class ToolRestore:
             if name not in places.entries or ".".join(name) in touched:
                 continue
             expected = known.get(name) or facts.of(places.entries[name], total, True)
-            self._comparisons += facts.differing(name, expected, there.get(places.target(name), {}))
+            self.comparisons += facts.differing(name, expected, there.get(places.target(name), {}))
 
     def _dumped(self, database: str) -> dict[Name, Mapping[str, Any]]:
         """The facts about a database of the target, from a dump that goes nowhere."""
