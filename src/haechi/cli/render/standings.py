@@ -179,7 +179,7 @@ EVENTS = {
 
 def alarms(found: Iterable[Alarm]) -> RenderableType:
     """Each with what to do about it."""
-    made = table(_("about"), _("alarm"), _("what"), whole=())
+    made = table(_("about"), _("alarm"), _("finding"), whole=())
     for alarm in found:
         made.add_row(alarm.subject, Text(_(EVENTS[alarm.event]), style="bold red"), Text(alarm.text))
         if alarm.mend:
