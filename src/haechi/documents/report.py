@@ -36,7 +36,7 @@ table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid #e3e7ec; vertical-align: top;
          overflow-wrap: anywhere; }
 th { font-weight: 600; width: 14rem; } tr.differs td { color: #b3261e; font-weight: 600; }
-code { font-family: ui-monospace, "D2Coding", monospace; font-size: .85em; }
+code { font-family: ui-monospace, "D2Coding", monospace; font-size: .85em; overflow-wrap: anywhere; }
 footer { margin-top: 2.5rem; font-size: .85rem; } @media print { body { margin: 0; } }
 """
 

@@ -146,7 +146,7 @@ def test_a_set_that_lacks_a_member_is_no_new_point(ground: Ground) -> None:
         taken.raise_if_partial(ground.set)
     found = recovery_set.points(ground.set, SILENT)
     assert [point.lacking for point in found] == [(), ("media",)]
-    assert recovery_set.choose(found, "latest", SEOUL).run == first.run
+    assert recovery_set.choose(found, "latest", ground.set).run == first.run
     # What is told before anything is touched, when the broken one is asked for by its name.
     with pytest.raises(NotThere, match="lacks media: nothing was touched"):
         set_restore.plan(ground.set, SILENT, which=taken.run)

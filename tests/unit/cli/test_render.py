@@ -21,7 +21,7 @@ from haechi.cli.render.jsonlines import JsonLines
 from haechi.cli.render.jsontext import as_json
 from haechi.cli.render.lines import PlainLines
 from haechi.cli.render.terminal import console, table
-from haechi.cli.render.width import cut, pad, two_columns, width, wrap
+from haechi.cli.render.width import cut, folded, pad, two_columns, width, wrap
 from haechi.credentials import Secret
 from haechi.errors import Status
 from haechi.events import Listener, Reporter
@@ -97,6 +97,15 @@ def test_korean_letters_take_two_columns() -> None:
         "  a     one two",
         "  a-long-term",
         "        three",
+    ]
+
+
+def test_lines_are_folded_between_words_and_keep_their_indent() -> None:
+    text = "짧음\n  계획에 “vault.mian” 금고나 보관소가 없습니다."
+    assert folded(text, 30).splitlines() == [
+        "짧음",
+        "  계획에 “vault.mian” 금고나",
+        "  보관소가 없습니다.",
     ]
 
 
