@@ -15,8 +15,9 @@ import pytest
 
 from haechi import clock
 from haechi.app import jobs, open_home
-from haechi.cli import main, screen
+from haechi.cli import screen
 from haechi.operations.watching import clockwork
+from tests.command_line import asked
 from tests.servers.receiver import MailServer, Receiver, mail_server, webhook
 
 PLAN = """
@@ -60,11 +61,7 @@ class Here:
         self.mails, self.chat, self._capsys = mails, chat, capsys
 
     def __call__(self, *words: str, status: int = 0) -> Any:
-        self._capsys.readouterr()
-        ended = main.run(["--json", *words])
-        said = self._capsys.readouterr()
-        assert ended == status, said.out + said.err
-        return json.loads(said.out)
+        return asked(self._capsys, *words, status=status)
 
     @property
     def last(self) -> Any:

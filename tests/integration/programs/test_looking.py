@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from haechi.cli import main, screen
+from tests.command_line import asked
 
 PLAN = """
 [plan]
@@ -65,11 +65,7 @@ def office(
     before = screen.screen()
 
     def call(*words: str, status: int = 0) -> Any:
-        capsys.readouterr()
-        ended = main.run([*words, "--json"])
-        said = capsys.readouterr()
-        assert ended == status, said.out + said.err
-        return json.loads(said.out)
+        return asked(capsys, *words, status=status)
 
     call("vault", "init", "main")
     call("backup")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from haechi.cli import main, screen
+from haechi.cli import screen
+from tests.command_line import asked
 
 PLAN = """
 [plan]
@@ -47,11 +47,7 @@ class Here:
 
     def __call__(self, *words: str, status: int = 0) -> Any:
         """What the command says as JSON; it must end so."""
-        self._capsys.readouterr()
-        ended = main.run(["--json", *words])
-        said = self._capsys.readouterr()
-        assert ended == status, said.out + said.err
-        return json.loads(said.out) if said.out.strip().startswith(("[", "{")) else None
+        return asked(self._capsys, *words, status=status)
 
 
 @pytest.fixture
