@@ -111,8 +111,10 @@ def test_a_service_moves_host_and_secrets_stay_where_they_are_needed(fleet: Flee
     center.work("serve")
     for host in (one, two):
         host.work("worker")
-    fleet.due("secret", "moves")
-    wait(lambda: fleet.done("secret") and fleet.who("moves"))
+    fleet.due("secret")
+    wait(lambda: fleet.done("secret"))  # `parallel` is 1, and the next one waits to be told
+    fleet.due("moves")
+    wait(lambda: fleet.who("moves"))
     assert one.tell(signal.SIGTERM).wait() == 0  # in the middle: what it was doing is put off
     assert "Broken off" in one.log
     wait(lambda: "ENQUEUED" in fleet.statuses().values())  # for whoever may do it, and nobody may
