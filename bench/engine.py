@@ -40,15 +40,17 @@ for line in sys.stdin:
 
 
 def comparisons(quick: bool, work: Path) -> Iterable[Comparison]:
-    runs = 20 if quick else 100
+    runs, together = (20, 20) if quick else (100, 4)
     yield Comparison(
         "engine: CPU of a run, without its work",
-        ours=lambda: _a_run(work, runs),
+        ours=lambda: _a_run(work, runs, together),
         goal=0.05,
         runs=1 if quick else 3,
     )
     daemon = _Daemon(work / "daemon")
-    yield Comparison("engine: until the daemon is ready", ours=daemon.started, goal=2.0)
+    yield Comparison(
+        "engine: until the daemon is ready", ours=daemon.started, goal=2.0, runs=1 if quick else None
+    )
     if not quick:
         yield Comparison(
             "engine: a core's share when idle, 50 services", ours=lambda: daemon.idle(60), goal=0.01, runs=1
@@ -62,11 +64,11 @@ def comparisons(quick: bool, work: Path) -> Iterable[Comparison]:
     )
 
 
-def _a_run(work: Path, count: int) -> float:
+def _a_run(work: Path, count: int, together: int) -> float:
     """CPU seconds of this process for each run, those of the hand's start taken off: they are the work's."""
     script = work / "engine_run.py"
     script.write_text(_RUN.format(hand=_HAND))
-    argv = [sys.executable, str(script), str(work / f"runs-{time.monotonic_ns()}"), str(count)]
+    argv = [sys.executable, str(script), str(work / f"runs-{time.monotonic_ns()}"), str(count), str(together)]
     return float(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
 
 
@@ -77,9 +79,9 @@ from haechi.engine.database import Database
 from haechi.engine.hand import Outfit
 from haechi.engine.worker import Post, working
 
-state, count = Path(sys.argv[1]), int(sys.argv[2])
+state, count, together = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 hand = Outfit((sys.executable, "-ISc", """{hand}"""), "", "")
-with working(Post("bench", state, Database.of(state, None), parallel=4), hand, print) as worker:
+with working(Post("bench", state, Database.of(state, None), parallel=together), hand, print) as worker:
     began = time.process_time()
     for number in range(count):
         worker.submit(f"run-{{number}}", f"s{{number % 20}}", "backup", f"s{{number % 20}}", {{}})
