@@ -15,8 +15,8 @@ import zstandard
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from tests.integration.programs.test_golden import EXPECTED, GOLDEN
 from tests.unit.vault.test_format_page import Keys, open_sealed
-from tests.unit.vault.test_golden import EXPECTED, GOLDEN
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\\": "\\", '"': '"'}
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))")
