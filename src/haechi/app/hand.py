@@ -104,8 +104,9 @@ def _do(home: Home, asked: Asked, reporter: Reporter) -> Answer:
     order = asked["order"]
     if order.get("language"):
         i18n.use(order["language"])
-    try:
-        return _STEPS[asked["do"]](home, asked, reporter)
+    of = asked.get("service") or asked.get("subject")
+    try:  # whoever asked may have asked for several at once
+        return _STEPS[asked["do"]](home, asked, reporter.about(of) if of else reporter)
     except KeyboardInterrupt:
         return {"error": stopped().as_dict()}
     except HaechiError as problem:
@@ -127,6 +128,10 @@ def _capture(home: Home, asked: Asked, reporter: Reporter) -> Answer:
         found = None
     if found is not None:
         return {**wire.backed_up_as_data(found), "looked": False}
+    if others := asked.get("beside"):
+        from haechi.app import portions
+
+        home.beside = portions.beside(home, asked["run"], service.name, others)
     tags = (*order.get("tags", ()), mark)
     done = _patiently(
         lambda: back_up(service, home.desk, reporter, tags=tags, retention=False), service.name, reporter
@@ -225,11 +230,14 @@ def _errand(home: Home, asked: Asked, reporter: Reporter) -> Answer:
 
 
 def _portion(home: Home, asked: Asked, reporter: Reporter) -> Answer:
+    from haechi.operations.destinations.aside import deliver_from
     from haechi.operations.destinations.many_hands import deliver
 
     vault = home.vault(asked["vault"].removeprefix("vault."))
-    source = home.service(asked["service"]).source
-    return deliver(vault, source, asked["part"], Path(asked["path"]), asked["parent"], reporter)
+    source, part, parent = home.service(asked["service"]).source, asked["part"], asked["parent"]
+    if "aside" in asked:  # of another host
+        return deliver_from(vault, source, part, asked["aside"], parent, reporter)
+    return deliver(vault, source, part, Path(asked["path"]), parent, reporter)
 
 
 def _command(home: Home, asked: Asked, _reporter: Reporter) -> Answer:

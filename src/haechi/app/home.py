@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -28,6 +28,7 @@ from haechi.operations.service import PlanRecord, Service, Stays
 from haechi.plan.model import Plan
 
 if TYPE_CHECKING:
+    from haechi.app.portions import Beside
     from haechi.events import Reporter
     from haechi.journal.book import Journal
     from haechi.operations.destinations.costs import Cost
@@ -56,6 +57,7 @@ class Home:
     """One installation."""
 
     plan: Plan
+    beside: Beside | None = None  # within a run of a fleet that may give some of it away
     _vaults: dict[str, Vault] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -258,10 +260,10 @@ class Home:
         return self.plan.vaults[name]
 
     def _vault_destination(self, name: str) -> VaultDestination:
-        from haechi.app.portions import PortionHand
+        from haechi.app.portions import hire
         from haechi.operations.destinations.into_vault import VaultDestination
 
-        return VaultDestination(f"vault.{name}", self.vault(name), lambda: PortionHand(self))
+        return VaultDestination(f"vault.{name}", self.vault(name), partial(hire, self))
 
     def _archive(self, name: str, service: str) -> Destination:
         from haechi.archive.archive import Archive

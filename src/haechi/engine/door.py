@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from haechi import __version__, clock
-from haechi.engine import wire
+from haechi.engine import handing, wire
 from haechi.engine.caller import NAME, reached
 from haechi.engine.worker import ANYWHERE, Worker
 from haechi.errors import HaechiError
@@ -63,6 +63,9 @@ class Door:
         with caller, suppress(OSError, ValueError), caller.makefile("rb") as lines:
             asked = json.loads(lines.readline())
             say = _Voice(caller)
+            if asked["ask"] == "portion":  # of a run of ours, which keeps to the plan that it began with
+                say(handing.hand_out(self._worker, asked, _gone(lines)))
+                return
             if asked.get("plan") != self._digest():
                 say({"refused": _("The daemon follows another plan.")})
                 return
@@ -83,8 +86,7 @@ class Door:
         before = () if what == kind else (what,)
         mark = secrets.token_hex(4)
         runs = {name: f"{what}.{name}@{clock.now():%Y%m%dT%H%M%SZ}-{mark}" for name in orders}
-        gone = threading.Event()
-        threading.Thread(target=_wait_for_end, args=(lines, gone), daemon=True).start()
+        gone = _gone(lines)
         with ExitStack() as stack:
             for name, run in runs.items():
                 stack.enter_context(self._worker.crew.heard(run, say))
@@ -128,8 +130,15 @@ class _Voice:
             self._caller.sendall(wire.line(said))
 
 
-def _wait_for_end(lines: Any, gone: threading.Event) -> None:
-    with suppress(OSError, ValueError):
-        while lines.readline():
-            pass
-    gone.set()
+def _gone(lines: Any) -> threading.Event:
+    """Set when whoever asked has hung up."""
+    gone = threading.Event()
+
+    def wait_for_end() -> None:
+        with suppress(OSError, ValueError):
+            while lines.readline():
+                pass
+        gone.set()
+
+    threading.Thread(target=wait_for_end, daemon=True).start()
+    return gone

@@ -15,9 +15,10 @@ from typing import Any
 
 from dbos import DBOS
 
-from haechi import clock
+from haechi import __version__, clock
 from haechi.engine.crew import Crew
 from haechi.engine.hand import stopped
+from haechi.engine.handing import Parent, while_it_lasts
 from haechi.engine.ledger import Ledger
 from haechi.errors import JournalUnavailable
 
@@ -73,6 +74,20 @@ def errand(what: str, subject: str, order: Result) -> Result:
         return run_errand(what, subject, order) if alone else {"error": stopped().as_dict()}
 
 
+@DBOS.workflow(name="portion")
+def portion(parent: Result, given: Result) -> Result:
+    """Some of what a run of a huge service saves, done by whoever has a place. Its subject is its parent's."""
+    run, bench = _run(), _bench
+    try:
+        with bench.crew.hand(run), while_it_lasts(Parent(**parent), bench.crew, bench.ledger, run):
+            return take_portion(given)
+    finally:
+        bench.crew.put_down(run)
+
+
+KINDS = {"backup": backup, "command": command, "errand": errand, "portion": portion}
+
+
 @contextmanager
 def _alone_with(subject: str) -> Iterator[bool]:
     """A hand for this run, and its subject to itself: waited for, and given back when the hand has let go of it."""
@@ -123,7 +138,15 @@ def _begin(run: str) -> bool:
 @DBOS.step(name="capture")
 def capture(service: str, order: Result) -> Result:
     again = not _begin(_run())
-    return _bench.crew.ask(_run(), "capture", service=service, order=order, again=again)
+    return _bench.crew.ask(_run(), "capture", service=service, order=order, again=again, beside=_beside())
+
+
+def _beside() -> list[str]:
+    """The other workers that there are, as far as is known."""
+    with suppress(JournalUnavailable):
+        others = [one for one in _bench.ledger.colleagues() if one.name != _bench.worker]
+        return [one.name for one in others if one.version == __version__]
+    return []
 
 
 @DBOS.step(name="verify")
@@ -159,6 +182,14 @@ def carry_out(words: list[str], order: Result) -> Result:
 @DBOS.step(name="run errand")
 def run_errand(what: str, subject: str, order: Result) -> Result:
     return _bench.crew.ask(_run(), "errand", errand=what, subject=subject, order=order)
+
+
+@DBOS.step(name="take portion")
+def take_portion(given: Result) -> Result:
+    done = _bench.crew.ask(_run(), "portion", order={}, **given)
+    if "error" in done:  # whoever reads it is at another host
+        done["error"]["message"] = f"{_bench.worker}: {done['error']['message']}"
+    return done
 
 
 def _run() -> str:

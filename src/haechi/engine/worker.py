@@ -20,6 +20,7 @@ from haechi.engine import naming, quiet
 from haechi.engine.crew import Crew
 from haechi.engine.database import Database, hush
 from haechi.engine.hand import Outfit
+from haechi.engine.handing import Parent
 from haechi.engine.heartbeat import LEASE, Heartbeat, Tell
 from haechi.engine.ledger import Ledger
 from haechi.errors import DriverMissing, HaechiError, VaultLocked
@@ -66,7 +67,7 @@ class Worker:
 
         from haechi.engine import flows
 
-        flow: Any = {"backup": flows.backup, "command": flows.command, "errand": flows.errand}[kind]
+        flow: Any = flows.KINDS[kind]
         with SetWorkflowID(run), SetEnqueueOptions(queue_partition_key=subject):
             DBOS.enqueue_workflow(_queue(at), flow, *given)
 
@@ -80,6 +81,17 @@ class Worker:
         if status.status == "SUCCESS":
             return dict(status.output or {})
         return {"error": _broken_off(status.status).as_dict()}
+
+    def waits(self, run: str) -> bool:
+        """Whether nobody has begun with it."""
+        from dbos import DBOS
+
+        status = DBOS.get_workflow_status(run)
+        return status is not None and status.status == "ENQUEUED"
+
+    def as_parent(self, run: str, subject: str) -> Parent:
+        """This run, for portions of it that other workers take."""
+        return Parent(run, subject, self.post.name, self._mark)
 
     def cancel(self, run: str) -> None:
         """End a run, wherever it is: what has begun unwinds first, and then its subject is free for another."""

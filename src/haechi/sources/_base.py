@@ -68,7 +68,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Portion:
-    """Some of a part's entries, one after another in its order, written down for another process of this host.
+    """Some of a part's entries, one after another in its order, written down for another process. What is written
+    may be carried to another host that has the same service.
 
     `took` is told what that process says of them: the source names it in its facts."""
 
@@ -323,7 +324,8 @@ class LyingBeside(Protocol):
 class Exchangeable(Protocol):
     """An ability of sources that restore beside: what came back takes the place of the old by name alone.
 
-    The service itself remembers what lies beside, so another process may go on another day.
+    The service itself remembers what lies beside, so another process may go on another day. A source may say with
+    `kept_as` what stands between a name and the time in the name of what was replaced.
     """
 
     def lying_beside(self) -> Sequence[LyingBeside]:

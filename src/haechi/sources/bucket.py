@@ -199,8 +199,14 @@ class BucketSource:
     def portion(self, part: str, path: Path) -> Iterator[Portioned]:
         touched = Touched()
         with closing(self.bucket()) as bucket:
-            reader = self._reader(part, bucket, WrittenPortion(path), touched)
+            reader = self._reader(part, bucket, WrittenPortion(path, self._mark), touched)
             yield Portioned(reader.entries, touched.as_data, self.options.at_once)
+
+    @property
+    def _mark(self) -> dict[str, Any]:
+        """Which bucket this is, and what of it is asked: no key to it, and nothing of this host."""
+        said = {"url", "endpoint", "region", "account", "path_style", "object_tags"}
+        return self.options.model_dump(include=said)
 
     def _reader(self, part: str, bucket: Bucket, listing: Placed, touched: Touched) -> Reader:
         return Reader(
@@ -220,7 +226,7 @@ class BucketSource:
             listing.size,
             entries=reader.entries,
             at_once=self.options.at_once,
-            hands=Hands(count, partial(divide, listing, touched, count)) if count > 1 else None,
+            hands=Hands(count, partial(divide, listing, touched, count, self._mark)) if count > 1 else None,
         )
 
     def _list(

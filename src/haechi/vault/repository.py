@@ -149,6 +149,10 @@ class Vault:
         """The same over a file's node."""
         return cast(BinaryIO, StoredFile(self.blobs, node.content or ()))
 
+    def open_aside(self, content: Sequence[str]) -> BinaryIO:
+        """The same over what a writer has laid aside."""
+        return cast(BinaryIO, StoredFile(self.blobs, content))
+
     def read_file(self, snapshot: Snapshot, path: str) -> bytes:
         """A small file, whole."""
         with self.open_file(snapshot, path) as file:

@@ -128,10 +128,7 @@ class Writer:
         node = capture.node_of(str(directory), "", directory.stat())
         for path, reason in report.lost:
             reporter.warn(_("{path} was left out: {reason}").format(path=path, reason=reason))
-        with self._guard:
-            self.bytes_read += report.bytes_read
-            self._parent = parent.id if parent is not None else self._parent
-            self._root.folder(trees.parts_of(at), node).encoded.update(entries)
+        self._take_up(entries, at, parent, report.bytes_read, node)
         return report
 
     def entries(
@@ -151,10 +148,7 @@ class Writer:
         below = self._subtree(parent, at) if parent is not None else None
         with self._to_its_end(at), (reporter or self._reporter).step(at.rsplit("/", 1)[-1]) as step:
             taken = EntryWalk(self._ingest, self._load_tree, report, step, at_once).take(entries, below)
-        with self._guard:
-            self.bytes_read += report.bytes_read
-            self._parent = parent.id if parent is not None else self._parent
-            self._root.folder(trees.parts_of(at), None).encoded.update(taken)
+        self._take_up(taken, at, parent, report.bytes_read)
         return report
 
     def deliver(
@@ -178,15 +172,25 @@ class Writer:
         self._lock.check()
         return Delivered(tree, report.size, report.bytes_read, self.bytes_stored)
 
+    def lay_aside(self, source: BinaryIO) -> tuple[str, ...]:
+        """Something for whoever else works in this vault just now: its content lies there and is in the index, and no
+        snapshot ever names it. It is for a writer that does nothing else, while another one holds a lock."""
+        chunks = self._ingest.chunks()
+        for chunk in chunking.by_content(source, self._ingest.cut):
+            chunks.take(chunk)
+        content = chunks.finish()
+        self._ingest.workers.drain()
+        self._shelf.flush()
+        self._lock.check()
+        return content
+
     def join(self, delivered: Sequence[Delivered], *, at: str, parent: Snapshot | None = None) -> None:
         """What other writers have delivered, as what lies at `at`: the same tree as if `entries` had taken it all."""
         with self._to_its_end(at):
             taken = joining.join(self._load_tree, self._ingest, [one.tree for one in delivered])
+        self._take_up(taken, at, parent, sum(one.bytes_read for one in delivered))
         with self._guard:
-            self.bytes_read += sum(one.bytes_read for one in delivered)
             self._stored_elsewhere += sum(one.bytes_stored for one in delivered)
-            self._parent = parent.id if parent is not None else self._parent
-            self._root.folder(trees.parts_of(at), None).encoded.update(taken)
 
     def commit(
         self,
@@ -246,6 +250,20 @@ class Writer:
             return trees.find(self._load_tree, parent.tree, at).subtree
         except NotThere:
             return None
+
+    def _take_up(
+        self,
+        encoded: Mapping[str, str],
+        at: str,
+        parent: Snapshot | None,
+        bytes_read: int,
+        node: Node | None = None,
+    ) -> None:
+        """Nodes that were taken belong to the snapshot from now on: below `at`, which is itself this node."""
+        with self._guard:
+            self.bytes_read += bytes_read
+            self._parent = parent.id if parent is not None else self._parent
+            self._root.folder(trees.parts_of(at), node).encoded.update(encoded)
 
     def _place(self, path: str, node: Node) -> None:
         parts = trees.parts_of(path)

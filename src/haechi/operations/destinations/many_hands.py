@@ -1,4 +1,7 @@
-"""One part by many hands: processes of this host that write to the same vault at once, each a portion of it.
+"""One part by many hands: processes that write to the same vault at once, each a portion of it.
+
+They are of this host, or of others as well. Whoever makes the point holds a lock of the vault from before the first
+of them begins until the point counts, so what they deliver is safe from a prune wherever they are.
 
 A portion whose process died, or whose service or storage did not answer, is taken once more by another one; only that
 one. If that fails, too, all of it fails: there never is a point without one of its portions.
@@ -26,12 +29,27 @@ _TRIES = 2
 _LOOK = 0.5  # seconds between looks whether we are to end
 
 
+@dataclass(frozen=True)
+class Task:
+    """A portion, for whoever takes it."""
+
+    service: str
+    vault: str
+    part: str
+    portion: Portion
+    parent: str  # the snapshot to compare with; empty if there is none
+    step: Step
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """What of it means the same everywhere."""
+        return {"service": self.service, "vault": self.vault, "part": self.part, "parent": self.parent}
+
+
 class Hired(Protocol):
     """A process that takes portions, one at a time. It ends when we do."""
 
-    def take(
-        self, service: str, vault: str, part: str, path: Path, parent: str, advanced: Callable[[int], None]
-    ) -> Mapping[str, Any]:
+    def take(self, task: Task) -> Mapping[str, Any]:
         """What `deliver` says there. Raises what that raises, and ProgramFailed when the process died."""
 
     def stop(self) -> None:
@@ -41,7 +59,7 @@ class Hired(Protocol):
         """It has nothing more to do."""
 
 
-Hire = Callable[[], Hired]
+Hire = Callable[[int], Hired]  # told which of the hands it is, counted from nought
 
 
 def deliver(
@@ -97,7 +115,7 @@ class _Shift:
     def run(self, hands: int) -> list[Delivered]:
         with ThreadPoolExecutor(hands, thread_name_prefix="portions") as pool:
             try:
-                working = {pool.submit(self._work) for _hand in range(hands)}
+                working = {pool.submit(self._work, hand) for hand in range(hands)}
                 while working:
                     done, working = wait(working, _LOOK, FIRST_COMPLETED)
                     for hand in done:
@@ -111,13 +129,13 @@ class _Shift:
             raise _stopped()
         return [self._delivered[number] for number in range(len(self._portions))]
 
-    def _work(self) -> None:
+    def _work(self, hand: int) -> None:
         """One hand: portions, as long as there are any."""
         hired: Hired | None = None
         try:
             while (number := self._next()) is not None:
                 for attempt in range(1, _TRIES + 1):
-                    hired = hired or self._hire()
+                    hired = hired or self._hire(hand)
                     try:
                         self._take(hired, number)
                         break
@@ -134,7 +152,7 @@ class _Shift:
     def _take(self, hired: Hired, number: int) -> None:
         portion = self._portions[number]
         said = hired.take(
-            self._crew.service, self._crew.vault, self._part, portion.path, self._parent, self._step.advance
+            Task(self._crew.service, self._crew.vault, self._part, portion, self._parent, self._step)
         )
         portion.took(said["report"])
         with self._lock:
@@ -155,11 +173,11 @@ class _Shift:
             )
         )
 
-    def _hire(self) -> Hired:
+    def _hire(self, hand: int) -> Hired:
         with self._lock:
             if self._ended:
                 raise _stopped()
-            hired = self._crew.hire()
+            hired = self._crew.hire(hand)
             self._working.add(hired)
             return hired
 

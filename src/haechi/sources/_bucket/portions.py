@@ -1,16 +1,20 @@
 """A listing divided among several processes: stretches of it, one after another, about as much work each.
 
 It is divided in the order of the paths, so two neighbours share no more than the directories in which the cut lies.
-The same listing is divided alike every time.
+The same listing is divided alike every time, and written alike: an object a line, below a line that says whose it is.
+So it may be read on another host, and what has not changed since the last time is known to a vault.
 """
 
 from __future__ import annotations
 
-import marshal
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from haechi.errors import UsageMistake
+from haechi.i18n import _
 from haechi.sources._base import Portion
 from haechi.sources._bucket.listing import Listing, Record
 from haechi.sources._bucket.reading import Touched
@@ -19,22 +23,24 @@ _FOR_EACH = 4  # portions a hand: one that is quick takes more of them, and what
 _LEAST = 200  # objects; below that a process costs more than it brings
 _REQUEST = 64 << 10  # bytes that take about as long as asking for an object
 _BLOCK = 500
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+Mark = Mapping[str, Any]  # what must be the same wherever a portion is taken: it says which bucket is meant
 
 
-def divide(listing: Listing, touched: Touched, hands: int, directory: Path) -> Sequence[Portion]:
+def divide(listing: Listing, touched: Touched, hands: int, mark: Mark, directory: Path) -> Sequence[Portion]:
     """Written into this directory."""
     count = min(hands * _FOR_EACH, listing.count // _LEAST)
     if count < 2:
         return []
     whole = listing.count * _REQUEST + listing.size
     portions: list[Portion] = []
-    portion = _Writing(directory / "0")
+    portion = _Writing(directory / "0", mark)
     done = 0
     try:
         for path, record in listing.placed():
             if done * count >= (len(portions) + 1) * whole:
                 portions.append(portion.finish(touched))
-                portion = _Writing(directory / str(len(portions)))
+                portion = _Writing(directory / str(len(portions)), mark)
             portion.add(path, record)
             done += _REQUEST + record.size
         portions.append(portion.finish(touched))
@@ -46,14 +52,14 @@ def divide(listing: Listing, touched: Touched, hands: int, directory: Path) -> S
 class _Writing:
     """A portion on its way into its file."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, mark: Mark):
         self._path = path
-        self._file: IO[bytes] = path.open("xb")
-        self._coming: list[tuple[str, tuple[object, ...]]] = []
+        self._file: IO[str] = path.open("x", encoding="ascii")
+        self._coming = [_encoded(mark)]
         self._size = 0
 
     def add(self, path: str, record: Record) -> None:
-        self._coming.append((path, tuple(record)))
+        self._coming.append(_encoded((path, *record)))
         self._size += record.size
         if len(self._coming) >= _BLOCK:
             self._write()
@@ -67,18 +73,26 @@ class _Writing:
         self._file.close()
 
     def _write(self) -> None:
-        marshal.dump(self._coming, self._file)
+        self._file.writelines(f"{line}\n" for line in self._coming)
         self._coming = []
 
 
 class WrittenPortion:
-    """Satisfies `Placed`. Our own file of this moment, read by the same Python."""
+    """Satisfies `Placed`. Raises UsageMistake where this mark is not that of whoever divided it."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, mark: Mark):
         self._path = path
+        with path.open(encoding="ascii") as file:
+            written = json.loads(file.readline())
+        if written != json.loads(_encoded(mark)):
+            raise UsageMistake(
+                _("The plan of this host has another bucket than the one that is being saved."),
+                hint=_("Give the service the same options on every host that may take it."),
+            )
 
     def placed(self) -> Iterator[tuple[str, Record]]:
-        with self._path.open("rb") as file:
-            while file.peek(1):
-                for path, values in marshal.load(file):
+        with self._path.open(encoding="ascii") as file:
+            file.readline()
+            while lines := list(islice(file, _BLOCK)):
+                for path, *values in json.loads(f"[{','.join(lines)}]"):
                     yield path, Record._make(values)

@@ -1,0 +1,154 @@
+"""Which hands of a run are other workers', and that what they cannot do is done here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haechi.app import portions
+from haechi.app.home import Home
+from haechi.app.portions import AwayHand, Beside, PortionHand
+from haechi.engine.handing import Handed
+from haechi.errors import Interrupted, ProgramFailed, SecretMissing
+from haechi.events import Event, Reporter, Said, Step
+from haechi.operations.destinations import aside
+from haechi.operations.destinations.many_hands import Hired, Task
+from haechi.plan.load import loads
+from haechi.sources._base import Portion
+
+PLAN = """
+[plan]
+name = "fleet"
+[vault.main]
+url = "/backup/vault"
+key = { env = "KEY" }
+[host.one]
+labels = ["pool"]
+[host.two]
+labels = ["pool", "other"]
+[host.three]
+""" + "".join(
+    f'[service.{name}]\nsource = "bucket"\nurl = "s3://{name}"\nto = "vault.main"\n{at}\n'
+    for name, at in (("free", ""), ("labelled", 'worker = "pool"'), ("fixed", 'worker = "two"'))
+)
+
+
+@pytest.fixture
+def home() -> Home:
+    return Home(loads(PLAN, environment={"KEY": "x"}))
+
+
+@pytest.mark.parametrize(
+    ("service", "others", "found"),
+    [
+        ("free", ["one", "three", "unknown"], ("*", 3)),
+        ("labelled", ["two", "three", "unknown"], ("pool", 1)),
+        ("labelled", ["three"], None),
+        ("fixed", ["one", "three"], None),  # it is for this host alone
+        ("fixed", ["two"], ("two", 1)),
+        ("free", [], None),
+    ],
+)
+def test_whoever_may_take_the_service_may_take_a_portion(
+    home: Home, service: str, others: list[str], found: tuple[str, int] | None
+) -> None:
+    assert portions.beside(home, "run", service, others) == (Beside("run", *found) if found else None)
+
+
+@pytest.mark.parametrize(("workers", "here"), [(1, [0, 2, 4, 6]), (3, [0, 4]), (20, [0])])
+def test_the_hands_are_dealt_out_evenly_and_one_is_always_here(
+    home: Home, workers: int, here: list[int]
+) -> None:
+    home.beside = Beside("run", "*", workers)
+    hired: list[Hired] = [portions.hire(home, number) for number in range(8)]
+    assert [number for number, one in enumerate(hired) if isinstance(one, PortionHand)] == here
+    home.beside = None
+    assert all(isinstance(portions.hire(home, number), PortionHand) for number in range(8))
+
+
+class Ear:
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, Said) and event.level == "warning":
+            self.warnings.append(event.text)
+
+
+class Others:
+    """What the other workers come to, a portion each."""
+
+    def __init__(self, *answers: object):
+        self.answers = list(answers)
+        self.here: list[Path] = []
+
+    def ask(self) -> Any:
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def take(self, task: Task) -> Mapping[str, Any]:
+        self.here.append(task.portion.path)
+        return {"done": "here"}
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[Others]:
+    made = Others()
+    monkeypatch.setattr(Home, "vault", lambda _home, name: name)
+    monkeypatch.setattr(aside, "lay_aside", lambda _vault, path: {"content": [str(path)]})
+    monkeypatch.setattr(aside, "taken_up", lambda _vault, said: {"done": said["at"]})
+    monkeypatch.setattr(Handed, "ask", lambda *_asked: made.ask())
+    monkeypatch.setattr(PortionHand, "take", lambda _hand, task: made.take(task))
+    yield made
+    assert made.answers == []
+
+
+def hand(home: Home, ear: Ear, count: int) -> tuple[AwayHand, list[Task], Step]:
+    step = Step(Reporter(ear), 1, "objects", None, "bytes")
+    tasks = [
+        Task("free", "vault.main", "objects", Portion(Path(f"/p{n}"), 100, lambda _report: None), "", step)
+        for n in range(count)
+    ]
+    return AwayHand(home, Beside("run", "*", 1)), tasks, step
+
+
+def test_what_is_done_elsewhere_is_not_done_here(home: Home, others: Others) -> None:
+    others.answers = [{"at": "one"}, {"at": "two"}]
+    ear = Ear()
+    away, tasks, step = hand(home, ear, 2)
+    assert [away.take(task) for task in tasks] == [{"done": "one"}, {"done": "two"}]
+    assert (others.here, ear.warnings, step.done) == ([], [], 200)
+
+
+def test_what_nobody_begins_with_is_done_here_and_the_next_one_is_offered_again(
+    home: Home, others: Others
+) -> None:
+    others.answers = [None, {"at": "one"}]
+    ear = Ear()
+    away, tasks, _step = hand(home, ear, 2)
+    assert [away.take(task) for task in tasks] == [{"done": "here"}, {"done": "one"}]
+    assert (others.here, ear.warnings) == ([Path("/p0")], [])
+
+
+def test_what_they_cannot_do_is_done_here_and_so_is_all_that_follows(home: Home, others: Others) -> None:
+    others.answers = [SecretMissing("There is no MINIO_SECRET_KEY.")]
+    ear = Ear()
+    away, tasks, _step = hand(home, ear, 2)
+    assert [away.take(task) for task in tasks] == [{"done": "here"}] * 2
+    (warning,) = ear.warnings
+    assert "on this host after all" in warning
+    assert "There is no MINIO_SECRET_KEY." in warning
+
+
+def test_stopped_it_does_nothing_here(home: Home, monkeypatch: pytest.MonkeyPatch, others: Others) -> None:
+    others.answers = [ProgramFailed("hung up")]
+    away, tasks, _step = hand(home, Ear(), 1)
+    away.stop()
+    with pytest.raises((ProgramFailed, Interrupted)):
+        away.take(tasks[0])
+    assert others.here == []
