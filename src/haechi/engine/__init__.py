@@ -6,6 +6,7 @@
     flows       what a run is: durable workflows and their steps, on DBOS
     crew, hand  the processes that do the steps, and how they are asked and ended
     worker      takes runs off the queues, for as long as it lives
+    room        how many of them at once on this host
     handing     portions of a run that its hand gives to other workers
     scheduler   puts runs into the queues when they are due
     door, caller  one-shot commands that go through the daemon

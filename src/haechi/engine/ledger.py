@@ -1,4 +1,8 @@
-"""What the engine's library does not keep: what was last started, what is paused, who is alive, what is to stop."""
+"""What the engine's library does not keep: what was last started, what is paused, who is alive, what is to stop.
+
+Who is alive is counted in beats, because no two hosts' clocks agree. The moments beside them are for people, and are
+of one clock, too: the database's, where hosts share one.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,21 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Engine, MetaData, Table, delete, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    delete,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from haechi import clock
 from haechi.journal import opening
@@ -40,6 +58,16 @@ _workers = Table(
     Column("began", Moment, nullable=False),
     Column("seen", Moment, nullable=False),  # for people
 )
+_gone = Table(  # for people, too: those that are missed would else be forgotten
+    "haechi_gone",
+    _tables,
+    Column("name", Words, primary_key=True),
+    Column("version", Words, nullable=False),
+    Column("process", Words, nullable=False),
+    Column("began", Moment, nullable=False),
+    Column("seen", Moment, nullable=False),
+    Column("in_order", Boolean, nullable=False),  # it said so itself, and was not found silent
+)
 _begun = Table(
     "haechi_begun",
     _tables,
@@ -62,6 +90,9 @@ _cancelled = Table(
 )
 ALL = "*"
 _SLOTS_LOCK = 0x68616563686953  # any number of our own
+_ITS_CLOCK: ColumnElement[datetime] = literal_column(
+    """to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')""", Moment
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +104,19 @@ class Colleague:
     process: str
     beats: int
     seen: datetime
+
+
+@dataclass(frozen=True)
+class Attendance:
+    """A worker, for people: one that is there, or one that was."""
+
+    name: str
+    version: str
+    began: datetime
+    seen: datetime
+    silent: timedelta  # since then, by the same clock
+    gone: bool = False
+    in_order: bool = False  # it ended by itself
 
 
 class Standing(Enum):
@@ -96,6 +140,7 @@ class Ledger:
     def __init__(self, engine: Engine):
         self._engine = engine
         with self._writing() as connection:
+            self._one_at_a_time(connection)  # of two that make a table at once, one would fail
             _tables.create_all(connection)
 
     # -- schedules --------------------------------------------------------------------------------
@@ -190,16 +235,17 @@ class Ledger:
                 if known != (row.process, row.beats):
                     return _colleague(row)
             connection.execute(delete(_slots).where(_slots.c.worker == name))
+            connection.execute(delete(_gone).where(_gone.c.name == name))
             fresh = {"name": name, "version": version, "process": process, "beats": 1}
-            opening.upsert(connection, _workers, {**fresh, "began": clock.now(), "seen": clock.now()})
+            now = _now(connection)
+            opening.upsert(connection, _workers, {**fresh, "began": now, "seen": now})
             return None
 
     def beat(self, name: str, version: str, process: str) -> Standing:
         """This worker lives."""
-        now = clock.now()
         with self._writing() as connection:
             mine = (_workers.c.name == name) & (_workers.c.process == process)
-            values = {"beats": _workers.c.beats + 1, "seen": now, "version": version}
+            values = {"beats": _workers.c.beats + 1, "seen": _now(connection), "version": version}
             if connection.execute(update(_workers).where(mine).values(values)).rowcount:
                 return Standing.KEPT
         found = self.claim(name, version, process)
@@ -208,18 +254,16 @@ class Ledger:
     def leave(self, name: str, process: str) -> None:
         """This worker has nothing in its hands any more."""
         mine = (_workers.c.name == name) & (_workers.c.process == process)
+        buried = (_gone.c.name == name) & (_gone.c.process == process)
         with self._writing() as connection:
-            if connection.execute(delete(_workers).where(mine)).rowcount:
-                connection.execute(delete(_slots).where(_slots.c.worker == name))
+            if not _dismiss(connection, mine, in_order=True):
+                connection.execute(update(_gone).where(buried).values(in_order=True))
 
     def bury(self, dead: Colleague) -> bool:
         """What this worker had in its hands is free again; False if it has given a sign of life meanwhile."""
         same = (_workers.c.name == dead.name) & (_workers.c.beats == dead.beats)
         with self._writing() as connection:
-            gone = connection.execute(delete(_workers).where(same & (_workers.c.process == dead.process)))
-            if gone.rowcount:
-                connection.execute(delete(_slots).where(_slots.c.worker == dead.name))
-            return bool(gone.rowcount)
+            return _dismiss(connection, same & (_workers.c.process == dead.process), in_order=False)
 
     @staticmethod
     def _one_at_a_time(connection: Connection) -> None:
@@ -232,14 +276,25 @@ class Ledger:
             rows = connection.execute(select(_workers).order_by(_workers.c.name)).all()
         return [_colleague(row) for row in rows]
 
+    def attendance(self) -> list[Attendance]:
+        """Those that are there, and those that were."""
+        with self._reading() as connection:
+            there = connection.execute(select(_workers).order_by(_workers.c.name)).all()
+            gone = connection.execute(select(_gone).order_by(_gone.c.name)).all()
+            now = _moment(connection)
+        return [
+            *(Attendance(r.name, r.version, r.began, r.seen, now - r.seen) for r in there),
+            *(Attendance(r.name, r.version, r.began, r.seen, now - r.seen, True, r.in_order) for r in gone),
+        ]
+
     # -- care -------------------------------------------------------------------------------------
 
     def prune(self, older: timedelta) -> None:
         """Forget what is about runs that are long over."""
         before = clock.now() - older
         with self._writing() as connection:
-            for table in (_begun, _cancelled):
-                connection.execute(delete(table).where(table.c.moment < before))
+            for column in (_begun.c.moment, _cancelled.c.moment, _gone.c.seen):
+                connection.execute(delete(column.table).where(column < before))
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -250,6 +305,29 @@ class Ledger:
     def _writing(self) -> Iterator[Connection]:
         with opening.explained(self._engine), self._engine.begin() as connection:
             yield connection
+
+
+def _dismiss(connection: Connection, who: ColumnElement[bool], *, in_order: bool) -> bool:
+    """This worker is not counted on any more; False if there is none such."""
+    row = connection.execute(select(_workers).where(who).with_for_update()).first()
+    if row is None:
+        return False
+    connection.execute(delete(_workers).where(_workers.c.name == row.name))
+    connection.execute(delete(_slots).where(_slots.c.worker == row.name))
+    known = {"name": row.name, "version": row.version, "process": row.process, "began": row.began}
+    opening.upsert(connection, _gone, {**known, "seen": row.seen, "in_order": in_order})
+    return True
+
+
+def _now(connection: Connection) -> Any:
+    return _ITS_CLOCK if connection.dialect.name == "postgresql" else clock.now()
+
+
+def _moment(connection: Connection) -> datetime:
+    if connection.dialect.name != "postgresql":
+        return clock.now()
+    found: datetime = connection.execute(select(_ITS_CLOCK)).scalar_one()
+    return found
 
 
 def _colleague(row: Any) -> Colleague:

@@ -23,6 +23,7 @@ from haechi.engine.hand import Outfit
 from haechi.engine.handing import Parent
 from haechi.engine.heartbeat import LEASE, Heartbeat, Tell
 from haechi.engine.ledger import Ledger
+from haechi.engine.room import Room
 from haechi.errors import DriverMissing, HaechiError, VaultLocked
 from haechi.i18n import _
 from haechi.journal import liveness
@@ -52,9 +53,10 @@ class Post:
 class Worker:
     """Runs in this process. `submit` may be called from any thread."""
 
-    def __init__(self, post: Post, mark: str, crew: Crew, ledger: Ledger, tell: Tell):
+    def __init__(self, post: Post, mark: str, crew: Crew, ledger: Ledger, room: Room, tell: Tell):
         self.post = post
         self._mark = mark
+        self.room = room
         self.together = post.together
         self.crew = crew
         self.ledger = ledger
@@ -195,7 +197,8 @@ def working(post: Post, outfit: Outfit, tell: Tell) -> Iterator[Worker]:
         ledger = Ledger(post.database.engine)
         mark = liveness.mark()
         naming.take(ledger, post.name, mark, post.lease, alone=not post.database.is_shared, tell=tell)
-        worker = Worker(post, mark, Crew(outfit), ledger, tell)
+        queues = [_queue(at) for at in dict.fromkeys((ANYWHERE, *post.near))]
+        worker = Worker(post, mark, Crew(outfit), ledger, Room(post.parallel, queues), tell)
         flows.serve(flows.Bench(worker.crew, ledger, post.name, lambda: worker.together))
         config: Mapping[str, Any] = {
             "name": "haechi",
@@ -211,12 +214,12 @@ def working(post: Post, outfit: Outfit, tell: Tell) -> Iterator[Worker]:
             "notification_listener_polling_interval_sec": _SELDOM,
         }
         library = DBOS(config=config)  # type: ignore[arg-type]
-        queues = [_queue(at) for at in dict.fromkeys((ANYWHERE, *post.near))]
         DBOS.listen_queues(queues)
         worker.heartbeat.start()
         quiet.before_launch()
         DBOS.launch()
         quiet.after_launch(library, queues)
+        worker.room.keep(library)
         for queue in queues:
             DBOS.register_queue(
                 queue, partition_concurrency=1, worker_concurrency=post.parallel, polling_interval_sec=_POLL

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-root, pause = sys.argv[1], float(sys.argv[2])
+root, pause, worker = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 sys.stdin.readline()
 
 
@@ -25,11 +25,11 @@ for line in sys.stdin:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             log("overlap", asked["service"], asked["run"])
-        log("begin", asked["service"], asked["run"], asked["again"])
+        log("begin", asked["service"], asked["run"], asked["again"], worker)
         until = time.monotonic() + pause
         while time.monotonic() < until and not os.access(f"{root}/go", os.F_OK):
             time.sleep(0.01)
-        log("end", asked["service"], asked["run"])
+        log("end", asked["service"], asked["run"], worker)
         os.close(lock)
         done = {"looked": True}
     print(json.dumps({**asked.get("done", {}), **done}), flush=True)

@@ -12,7 +12,9 @@ state = Path(root) / f"state-{name}"
 post = Post(
     name, state, Database(url), int(parallel), int(together) or None, near=(name, "near"), lease=float(lease)
 )
-hand = Outfit((sys.executable, "-ES", str(Path(__file__).with_name("fake_hand.py")), root, pause), "", "")
+hand = Outfit(
+    (sys.executable, "-ES", str(Path(__file__).with_name("fake_hand.py")), root, pause, name), "", ""
+)
 with working(post, hand, lambda said: print("told", said, flush=True)) as worker:
     print("ready", flush=True)
     for line in sys.stdin:

@@ -93,9 +93,11 @@ def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
     made.end()
 
 
-def most_at_once(log: list[list[str]]) -> int:
+def most_at_once(log: list[list[str]], worker: str = "") -> int:
     most = now = 0
     for line in log:
+        if worker and line[-1] != worker:
+            continue
         now += {"begin": 1, "end": -1}.get(line[0], 0)
         most = max(most, now)
     return most
@@ -123,7 +125,7 @@ def test_what_a_dead_worker_had_goes_to_another_and_nothing_stays_locked(fleet: 
     fleet.start("two", pause=60, lease=2)
     fleet.submit("two", "run-2", "erp", "near")
     fleet.workers["one"].kill()
-    wait(lambda: ["begin", "erp", "run-1", "True"] in fleet.log)
+    wait(lambda: ["begin", "erp", "run-1", "True", "two"] in fleet.log)
     (fleet.root / "go").touch()
     wait(lambda: {"run-1", "run-2"} <= {line[2] for line in fleet.said("end")})
     assert "one" in fleet.hears("two")  # told who is silent
@@ -131,3 +133,24 @@ def test_what_a_dead_worker_had_goes_to_another_and_nothing_stays_locked(fleet: 
     database = Database(fleet.url)
     assert Ledger(database.engine).taken() == {}
     database.engine.dispose()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("fleet", ["postgresql"], indirect=True)
+def test_each_host_keeps_to_its_own_number_over_all_its_queues(fleet: Fleet) -> None:
+    parallel = {"two": 3, "one": 1}  # the last to start is not the one that decides
+    for name, number in parallel.items():
+        fleet.start(name, parallel=number, pause=60)
+    places = ("*", "near", "one", "two") * 3
+    for number, at in enumerate(places):
+        fleet.submit("one", f"run-{number}", f"service-{number}", at)
+
+    def begun() -> dict[str, int]:
+        return {name: sum(line[-1] == name for line in fleet.said("begin")) for name in parallel}
+
+    wait(lambda: begun() == parallel)
+    time.sleep(3)  # each looks at each of its queues again
+    assert begun() == parallel
+    (fleet.root / "go").touch()
+    wait(lambda: len(fleet.said("end")) == len(places))
+    assert {name: most_at_once(fleet.log, name) for name in parallel} == parallel
