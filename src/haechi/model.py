@@ -163,6 +163,7 @@ class RunStep:
     outcome: Outcome
     amount: int = 0
     error: str = ""
+    made_of: Mapping[str, Any] = field(default_factory=dict)  # the title, for readers of another language
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 from pathlib import Path
 
 import pytest
 
 from haechi import i18n
+from haechi.credentials import Secret
 
 
 @pytest.mark.parametrize(
@@ -68,3 +72,37 @@ def test_korean_uses_the_words_of_the_house() -> None:
         "플랜": "계획",
     }.items():
         assert [line for line in said if other in line] == [], ours
+
+
+def test_a_sentence_can_be_said_again_in_another_language() -> None:
+    i18n.use("ko")
+    korean = i18n._("{title}: failed after {time}").format(title=i18n._("Usage:"), time=3)
+    kept = json.loads(json.dumps(i18n.recipe(korean)))
+    i18n.use("en")
+    assert i18n.again(str(korean), kept) == "Usage:: failed after 3"
+    i18n.use("ko")
+    assert i18n.again("Usage:: failed after 3", kept) == korean
+    assert pickle.loads(pickle.dumps(korean)) == korean
+    assert type(copy.deepcopy(korean)) is str, "on its way it is a string like any other"
+
+
+@pytest.mark.parametrize(
+    "made_of",
+    [
+        None,
+        {},
+        {"message": "Gone since: {name}", "named": {"name": "x"}},  # no longer in the catalogue
+        {"message": "{title}: failed after {time}", "named": {"title": "x"}},
+        {"message": "{title}: failed after {time}"},
+    ],
+)
+def test_what_cannot_be_said_again_stays_as_it_was(made_of: dict[str, object] | None) -> None:
+    i18n.use("ko")
+    assert i18n.again("as it was", made_of) == "as it was"
+
+
+def test_what_was_made_of_no_message_has_no_recipe() -> None:
+    assert i18n.recipe("shop.dump") == {}
+    assert i18n.recipe(i18n.plural("{count} day ago", "{count} days ago", 3)) == {}
+    assert i18n.recipe(i18n._("Usage:")) == {"message": "Usage:", "named": {}}
+    assert "secret" not in str(i18n.recipe(i18n._("Usage: {x}").format(x=Secret("secret"))))

@@ -13,6 +13,7 @@ from haechi.i18n import N_, _, language
 from haechi.model import Report
 from haechi.schedule import say_duration
 from haechi.schedule.duration import spoken
+from haechi.sources import _saying
 
 GOING = {
     "better": N_("getting faster"),
@@ -131,7 +132,7 @@ def _compared(found: Sequence[Mapping[str, Any]]) -> str:
         return f"<p>{escape(_('Nothing was counted when it was saved, so nothing was compared.'))}</p>"
     head = "".join(f"<th>{escape(word)}</th>" for word in (_("what"), _("saved"), _("came back")))
     rows = "".join(
-        f"<tr{'' if one['equal'] else ' class=differs'}><td>{escape(str(one['what']))}</td>"
+        f"<tr{'' if one['equal'] else ' class=differs'}><td>{escape(_saying.name(str(one['what'])))}</td>"
         f"<td>{escape(_short(one['saved']))}</td><td>{escape(_short(one['found']))}</td></tr>"
         for one in sorted(found, key=lambda one: bool(one["equal"]))
     )
@@ -161,7 +162,7 @@ def _table(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = _saying.value(value)
     return text if len(text) <= 200 else text[:200] + " …"
 
 

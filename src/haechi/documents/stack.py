@@ -8,9 +8,10 @@ from html import escape
 from typing import Any
 
 from haechi.documents import timeline
-from haechi.i18n import _
+from haechi.i18n import _, again
 from haechi.schedule import say_duration
 from haechi.schedule.duration import spoken
+from haechi.sources import _saying
 
 
 def inner(body: Mapping[str, Any], zone: tzinfo | None) -> str:
@@ -20,7 +21,7 @@ def inner(body: Mapping[str, Any], zone: tzinfo | None) -> str:
         f"<h2>{escape(_('What came back'))}</h2>{_members(body, zone)}",
         f"<h2>{escape(_('Step by step'))}</h2>{timeline.picture(body['steps'])}",
         f'<p class="muted">{escape(_("Dark: what the whole had to wait for."))} '
-        f"{escape(' → '.join(body['critical_path']))}</p>",
+        f"{escape(' → '.join(_waited_for(body)))}</p>",
     ]
     if body["audit"]:
         parts.append(f"<h2>{escape(_('References between them'))}</h2>{_audit(body['audit'])}")
@@ -36,6 +37,11 @@ def inner(body: Mapping[str, Any], zone: tzinfo | None) -> str:
         gone = _("Could not be taken away again: {name}").format(name=", ".join(body["left"]))
     parts.append(f"<p>{escape(gone)}</p>")
     return "".join(parts)
+
+
+def _waited_for(body: Mapping[str, Any]) -> list[str]:
+    made_of = {step["title"]: step.get("made_of") for step in body["steps"]}
+    return [again(title, made_of.get(title)) for title in body["critical_path"]]
 
 
 def _time(body: Mapping[str, Any]) -> str:
@@ -85,7 +91,7 @@ def _why(one: Mapping[str, Any]) -> str:
         return _("{service}: not tried, because {other} did not come back").format(
             service=one["service"], other=one["waited_for"]
         )
-    what = ", ".join(str(c["what"]) for c in one["different"])
+    what = ", ".join(_saying.name(str(c["what"])) for c in one["different"])
     return _("{service}: not what was saved: {what}").format(service=one["service"], what=what)
 
 

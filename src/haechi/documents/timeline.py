@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from haechi.i18n import again
 from haechi.schedule.duration import spoken
 
 _ROW = 26
@@ -33,7 +34,7 @@ def _row(number: int, step: Mapping[str, Any], scale: float, critical: bool) -> 
     left = _LEFT + step["began"] * scale
     width = max(step["seconds"] * scale, 2)
     color = "#b3261e" if step.get("error") else "#2457a6" if critical else "#9db4d6"
-    title = str(step["title"])
+    title = again(str(step["title"]), step.get("made_of"))
     shown = title if len(title) <= _LETTERS else title[: _LETTERS - 1] + "…"
     beside, took = min(left + width + 6, _WIDTH - 60), escape(spoken(step["seconds"]))
     return (

@@ -111,6 +111,7 @@ class Journal:
                     outcome=step.outcome,
                     amount=step.amount,
                     error=step.error,
+                    made_of=step.made_of,
                 )
             )
 
@@ -371,7 +372,8 @@ def _run(row: Any) -> Run:
 
 
 def _step(row: Any) -> RunStep:
-    return RunStep(row.title, row.began, row.seconds, Outcome(row.outcome), row.amount, row.error)
+    outcome = Outcome(row.outcome)
+    return RunStep(row.title, row.began, row.seconds, outcome, row.amount, row.error, row.made_of)
 
 
 def _proof(row: Any) -> Proof:

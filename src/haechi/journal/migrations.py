@@ -89,4 +89,6 @@ _REPORTS = (
     "CREATE INDEX haechi_reports_by_subject ON haechi_reports (kind, subject, time)",
 )
 
-VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _REPORTS)
+_SENTENCES = ("ALTER TABLE haechi_steps ADD COLUMN made_of TEXT NOT NULL DEFAULT '{}'",)
+
+VERSIONS: tuple[tuple[str, ...], ...] = (_FIRST, _REPORTS, _SENTENCES)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from haechi import clock
 from haechi.errors import HaechiError
 from haechi.events import Event, StepEnded, StepStarted
+from haechi.i18n import recipe
 from haechi.model import Outcome, RunStep
 
 if TYPE_CHECKING:
@@ -43,4 +44,5 @@ class RunRecorder:
 
 def _step(event: StepEnded, began: datetime) -> RunStep:
     outcome = Outcome.FAILURE if event.error else Outcome.SUCCESS
-    return RunStep(event.title, began, event.seconds, outcome, event.done, event.error)
+    made_of = recipe(event.title)
+    return RunStep(event.title, began, event.seconds, outcome, event.done, event.error, made_of)

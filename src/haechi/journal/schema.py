@@ -82,6 +82,7 @@ steps = Table(
     Column("outcome", Words, nullable=False),
     Column("amount", BigInteger, nullable=False),
     Column("error", Words, nullable=False),
+    Column("made_of", Values, nullable=False),  # the title in pieces, to be said in another language
 )
 
 points = Table(

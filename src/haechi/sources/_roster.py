@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from haechi.i18n import _
 from haechi.sources._base import Comparison
 
 _EACH = 100  # things that the facts name one by one
@@ -71,21 +70,19 @@ def comparisons(root: str, facts: Mapping[str, Any], found: Mapping[str, Any]) -
     for key in ("each", "below"):
         if key in facts:
             if key not in found:
-                return [
-                    Comparison(_("{path}: by name").format(path=root), [], [_("many things were not there")])
-                ]
+                return [Comparison(f"{root}: by name", [], ["many things were not there"])]
             then, now = facts[key], found[key]
             wrong = [
-                *(_("{name} is missing").format(name=_name(n)) for n in sorted(then.keys() - now.keys())),
+                *(f"{_name(n)} is missing" for n in sorted(then.keys() - now.keys())),
                 *(
-                    _("{name} is not what it was").format(name=_name(n))
+                    f"{_name(n)} is not what it was"
                     for n in sorted(then.keys() & now.keys())
                     if then[n] != now[n]
                 ),
-                *(_("{name} was not there").format(name=_name(n)) for n in sorted(now.keys() - then.keys())),
+                *(f"{_name(n)} was not there" for n in sorted(now.keys() - then.keys())),
             ]
             shown = wrong[:_SHOWN] + (["…"] if len(wrong) > _SHOWN else [])
-            return [Comparison(_("{path}: by name").format(path=root), [], shown)]
+            return [Comparison(f"{root}: by name", [], shown)]
     return []
 
 

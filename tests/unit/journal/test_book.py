@@ -47,13 +47,15 @@ def test_a_run_comes_back_with_its_steps(journal: Journal) -> None:
     run = journal.begin_run("backup", "postgres", "erp")
     assert journal.run(run).outcome is Outcome.RUNNING
     journal.step(run, RunStep("dump", NOON, 1.5, Outcome.SUCCESS, 100))
-    journal.step(run, RunStep("가져오기", NOON, 0.5, Outcome.FAILURE, 0, "no space"))
+    made_of = {"message": "Loading {name}", "named": {"name": "shop"}}
+    journal.step(run, RunStep("가져오기", NOON, 0.5, Outcome.FAILURE, 0, "no space", made_of))
     journal.end_run(run, Outcome.FAILURE, bytes_read=2**40, error={"code": "store-full"})
     kept = journal.run(run)
     assert (kept.operation, kept.service, kept.host) == ("backup", "postgres", "erp")
     assert (kept.outcome, kept.bytes_read, kept.error) == (Outcome.FAILURE, 2**40, {"code": "store-full"})
     assert [step.title for step in kept.steps] == ["dump", "가져오기"]
     assert kept.steps[1].error == "no space"
+    assert [step.made_of for step in kept.steps] == [{}, made_of]
     assert kept.ended is not None and kept.ended >= kept.began
 
 

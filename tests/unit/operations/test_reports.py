@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,11 +11,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from rich.console import Console
 
-from haechi import clock
+from haechi import clock, i18n
+from haechi.cli.render import reports as shown
+from haechi.cli.render import runs
 from haechi.documents import report as document
 from haechi.errors import NotThere, SecretMissing, UsageMistake
 from haechi.events import SILENT
+from haechi.i18n import N_, _
 from haechi.journal.book import Journal
 from haechi.model import Proof, ProofState
 from haechi.operations import drill
@@ -29,10 +34,11 @@ class Rehearsable(Papers):
     """Comes back in memory."""
 
     lost = False
+    title = N_("reading <all> of it")
 
     @contextmanager
     def rehearse(self, point, parts, wanted, into, reporter):  # type: ignore[no-untyped-def]
-        with reporter.step("reading <all> of it"):
+        with reporter.step(_(self.title)):
             restored = self.restore(point, parts, wanted, reporter)
         if self.lost:
             restored = Restored("memory", (Comparison("rows <of> a.bin", 10, 9),))
@@ -116,6 +122,26 @@ def test_the_page_says_what_differs_and_nothing_in_it_is_markup(ground: Ground) 
     assert "http" not in page.replace("http-equiv", ""), "it needs nothing from anywhere"
     assert "KST" in page
     assert report.signature in page
+
+
+def test_a_report_is_read_in_the_language_of_its_reader(ground: Ground) -> None:
+    assert isinstance(ground.source, Rehearsable)
+    ground.source.lost = True
+    service = replace(ground.service(ground.vault), checks=())
+    ground.source.title = N_("Making indexes")
+    report = drill.drill(service, ground.desk, SILENT).report
+    assert report
+    i18n.use("ko")
+    page = document.page(report, "ours", None)
+    assert _(ground.source.title) != ground.source.title
+    assert _(ground.source.title) in page and ground.source.title not in page
+    screen = Console(width=80, file=io.StringIO())
+    screen.print(shown.text(report, "ours", None))
+    assert _(ground.source.title) in screen.file.getvalue()  # type: ignore[attr-defined]
+    (run,) = ground.desk.journal.runs(operation="drill")
+    screen = Console(width=80, file=io.StringIO())
+    screen.print(runs.shown(ground.desk.journal.run(run.id), None))
+    assert _(ground.source.title) in screen.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_journal_that_is_away_hides_no_drill(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:

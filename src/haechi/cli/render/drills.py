@@ -13,6 +13,7 @@ from haechi.cli.render import amounts
 from haechi.cli.render.terminal import table
 from haechi.i18n import _
 from haechi.operations.drill import Drilled
+from haechi.sources import _saying
 
 _SHOWN = 12  # differences of one drill; the rest is counted
 
@@ -59,9 +60,9 @@ def _wrong(one: Drilled) -> list[RenderableType]:
             Text(
                 said.format(
                     service=one.service,
-                    what=comparison.what,
-                    expected=comparison.expected,
-                    found=comparison.found,
+                    what=_saying.name(comparison.what),
+                    expected=_saying.value(comparison.expected),
+                    found=_saying.value(comparison.found),
                 ),
                 style="red",
             )

@@ -13,8 +13,9 @@ from rich.text import Text
 from haechi.cli.render import amounts, drills, stacks
 from haechi.cli.render.terminal import table
 from haechi.documents.report import SEALS
-from haechi.i18n import N_, _
+from haechi.i18n import N_, _, again
 from haechi.model import Report
+from haechi.sources import _saying
 
 _KINDS = {"drill": N_("drill"), "set-drill": N_("drill of a whole stack"), "checklist": N_("checklist")}
 _SHOWN = 20
@@ -96,11 +97,13 @@ def _drill(body: dict[str, Any]) -> list[RenderableType]:
         about.add_row(_("why"), Text(body["error"]["message"], style="red"))
     steps = table(_("step"), _("began"), _("took"), right=(1, 2), whole=())
     for step in body["steps"]:
-        steps.add_row(step["title"], amounts.duration(step["began"]), amounts.duration(step["seconds"]))
+        title = again(step["title"], step.get("made_of"))
+        steps.add_row(title, amounts.duration(step["began"]), amounts.duration(step["seconds"]))
     different = [one for one in body["compared"] if not one["equal"]]
     compared = table(_("what"), _("saved"), _("came back"), whole=())
     for one in different[:_SHOWN]:
-        compared.add_row(one["what"], str(one["saved"]), Text(str(one["found"]), style="red"))
+        found = Text(_saying.value(one["found"]), style="red")
+        compared.add_row(_saying.name(one["what"]), _saying.value(one["saved"]), found)
     said = _("{count} things were compared, {different} differ.").format(
         count=len(body["compared"]), different=len(different)
     )

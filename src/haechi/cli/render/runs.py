@@ -11,7 +11,7 @@ from rich.text import Text
 from haechi.cli.render import amounts
 from haechi.cli.render.terminal import table
 from haechi.cli.render.width import width, wrap
-from haechi.i18n import N_, _
+from haechi.i18n import N_, _, again
 from haechi.model import Outcome, Run
 
 OUTCOMES = {
@@ -87,7 +87,7 @@ def shown(run: Run, zone: tzinfo | None) -> RenderableType:
         return facts
     steps = table(_("step"), _("outcome"), _("took"), whole=(), right=(2,))
     for step in run.steps:
-        steps.add_row(step.title, outcome(step.outcome), amounts.duration(step.seconds))
+        steps.add_row(again(step.title, step.made_of), outcome(step.outcome), amounts.duration(step.seconds))
         if step.error:
             steps.add_row(Text(step.error, style="dim"))
     return Group(facts, "", steps)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from haechi.cli.render import amounts, sets
 from haechi.cli.render.terminal import table
-from haechi.i18n import _
+from haechi.i18n import _, again
 from haechi.operations.stacks import drilled as stack_drilled
 from haechi.operations.stacks.drilled import StackDrilled
 
@@ -49,7 +49,7 @@ def path(body: Mapping[str, Any]) -> RenderableType:
     made = table(_("step"), _("began"), _("took"), _("waited for"), right=(1, 2), whole=())
     for step in body["steps"]:
         style = "bold" if step["critical"] else ""
-        title = Text(step["title"], style="red" if step["error"] else style)
+        title = Text(again(step["title"], step.get("made_of")), style="red" if step["error"] else style)
         mark = Text("●", style=style) if step["critical"] else ""
         made.add_row(title, amounts.duration(step["began"]), amounts.duration(step["seconds"]), mark)
     return made

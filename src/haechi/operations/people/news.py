@@ -18,6 +18,7 @@ from haechi.operations.stacks.stack import subject_of
 from haechi.operations.together import Outcomes
 from haechi.operations.verify import Verified
 from haechi.operations.watching.alarms import Alarm
+from haechi.sources import _saying
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -47,7 +48,7 @@ def of_drills(done: Iterable[Drilled], failed: Mapping[str, HaechiError]) -> lis
             )
             lines.append(Line("drill", one.service, text, mood=Mood.GOOD))
             continue
-        why = one.problem.message if one.problem else ", ".join(c.what for c in one.differences)
+        why = one.problem.message if one.problem else ", ".join(_saying.name(c.what) for c in one.differences)
         text = _("{point} from {copy} did not come back right: {why}").format(
             point=one.point.id, copy=one.copy, why=why
         )

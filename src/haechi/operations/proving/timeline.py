@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from haechi import clock
 from haechi.events import Event, StepEnded, StepStarted
+from haechi.i18n import recipe
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Timeline:
 
     def as_data(self) -> list[dict[str, object]]:
         return [
-            {"title": s.title, "began": s.began, "seconds": s.seconds, "error": s.error}
+            {
+                "title": s.title,
+                "made_of": recipe(s.title),
+                "began": s.began,
+                "seconds": s.seconds,
+                "error": s.error,
+            }
             for s in sorted(self.spans, key=lambda s: s.began)
         ]

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from haechi.errors import HaechiError
-from haechi.i18n import _
+from haechi.i18n import _, recipe
 from haechi.model import Promise, Report, RestorePoint
 from haechi.operations.proving.critical_path import Stage, critical
 from haechi.operations.service import Service
 from haechi.operations.sets.audit import Finding
 from haechi.operations.stacks.stack import LeftOut
 from haechi.operations.stacks.trials import Tried
+from haechi.sources import _saying
 from haechi.sources._base import Comparison, Rehearsed
 
 _NAMED = 5  # of what differs or dangles; the report has all of it
@@ -124,6 +125,7 @@ def told(done: StackDrilled) -> dict[str, object]:
                 "kind": stage.kind,
                 "about": stage.subject,
                 "title": stage.title,
+                "made_of": recipe(stage.title),
                 "began": stage.began,
                 "seconds": stage.seconds,
                 "error": stage.error,
@@ -166,7 +168,7 @@ def why(done: StackDrilled) -> list[str]:
                 )
             )
         elif one.differences:
-            what = ", ".join(c.what for c in one.differences[:_NAMED])
+            what = ", ".join(_saying.name(c.what) for c in one.differences[:_NAMED])
             lines.append(_("{service}: not what was saved: {what}").format(service=name, what=what))
     lines += [
         _("{service} names {count} things that {other} does not have: {values}").format(

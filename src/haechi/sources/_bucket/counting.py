@@ -96,7 +96,7 @@ def comparisons(
     made = [Comparison(key, expected[key], found[key]) for key in _COMPARED if key in expected]
     if expected.get("etags") and coming.get("etags"):
         made.append(Comparison("contents", expected["contents"], coming["contents"]))
-    return made + _roster.comparisons(_("objects"), expected, found)
+    return made + _roster.comparisons("objects", expected, found)
 
 
 def not_compared(facts: Mapping[str, Any]) -> set[str]:

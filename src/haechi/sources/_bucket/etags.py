@@ -11,7 +11,6 @@ import re
 import threading
 from typing import Any
 
-from haechi.i18n import _
 from haechi.sources._base import Comparison, Kept
 
 OPAQUE = "opaque"  # the attribute of an object whose etag is no MD5 of it
@@ -41,7 +40,7 @@ class Etags:
         if not self._right:
             return []
         shown = sorted(self._wrong)[:_NAMED] + (["…"] if len(self._wrong) > _NAMED else [])
-        return [Comparison(_("objects that are not what they were"), [], shown)]
+        return [Comparison("objects that are not what they were", [], shown)]
 
 
 def begin(kept: Kept) -> Any:

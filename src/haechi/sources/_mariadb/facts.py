@@ -118,7 +118,7 @@ def compare(database: str, expected: dict[str, Any], found: dict[str, Any]) -> l
     for name, about in expected.get("tables", {}).items():
         now = found["tables"].get(name, {})
         for what, value in about.items():
-            made.append(Comparison(f"{database}.{name} {what}", value, now.get(what)))
+            made.append(Comparison(f"{database}.{name}: {what}", value, now.get(what)))
     made += [
         Comparison(f"{database}: {what}", n, found.get(what))
         for what, n in expected.items()

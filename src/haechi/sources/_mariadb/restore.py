@@ -50,7 +50,7 @@ def restore(
     came: dict[str, str] = {}
     comparisons: list[Comparison] = []
     if set(dumps) == _all(parts) and (lost := sorted(known.keys() - dumps.keys())):
-        comparisons.append(Comparison(_("databases missing"), [], lost))
+        comparisons.append(Comparison("databases missing", [], lost))
     try:
         for database, part in dumps.items():
             beside.sweep(server, database)

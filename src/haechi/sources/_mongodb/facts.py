@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from haechi.i18n import _
 from haechi.sources._base import Comparison
 from haechi.sources._mongodb import catalog, reader
 from haechi.sources._mongodb.archive import Entry, Name, Sum
@@ -49,9 +48,9 @@ def compare(
     made = []
     for (name, facts), found in zip(wanted.items(), sums, strict=True):
         title = ".".join(name)
-        made.append(Comparison(_("{name}: documents").format(name=title), facts["documents"], found.count))
+        made.append(Comparison(f"{title}: documents", facts["documents"], found.count))
         if "digest" in facts:
-            made.append(Comparison(_("{name}: digest").format(name=title), facts["digest"], found.digest))
+            made.append(Comparison(f"{title}: digest", facts["digest"], found.digest))
     return made
 
 
@@ -67,27 +66,17 @@ def compare_shape(
             continue
         found = there.get(where[name], {})
         title = ".".join(name)
-        made.append(
-            Comparison(_("{name}: indexes").format(name=title), facts["indexes"], found.get("indexes"))
-        )
-        made.append(
-            Comparison(_("{name}: options").format(name=title), facts["options"], found.get("options"))
-        )
+        made.append(Comparison(f"{title}: indexes", facts["indexes"], found.get("indexes")))
+        made.append(Comparison(f"{title}: options", facts["options"], found.get("options")))
     return made
 
 
 def differing(name: Name, expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[Comparison]:
     """All that is known of a namespace, with what was found of it."""
     title = ".".join(name)
-    words = {
-        "documents": _("{name}: documents"),
-        "digest": _("{name}: digest"),
-        "indexes": _("{name}: indexes"),
-        "options": _("{name}: options"),
-    }
     return [
-        Comparison(word.format(name=title), expected[key], found.get(key))
-        for key, word in words.items()
+        Comparison(f"{title}: {key}", expected[key], found.get(key))
+        for key in ("documents", "digest", "indexes", "options")
         if key in expected
     ]
 

@@ -60,7 +60,7 @@ class Restore(Restoring):
         replay.finish()
         logged = self.point.facts.get("oplog")
         if logged and not late:
-            self.comparisons.append(Comparison(_("oplog entries"), logged["entries"], replay.count))
+            self.comparisons.append(Comparison("oplog entries", logged["entries"], replay.count))
         with self.reporter.step(_("Making indexes"), unit=""):
             for name, wanted in indexes.items():
                 loading.index(self.server, places.target(name), wanted)

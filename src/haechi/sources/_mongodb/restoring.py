@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from haechi.events import Reporter
-from haechi.i18n import _
 from haechi.model import RestorePoint
 from haechi.sources._base import Comparison, PartReader, Restored, Wanted
 from haechi.sources._mongodb import layout
@@ -80,7 +79,7 @@ def known_facts(point: RestorePoint) -> dict[Name, Mapping[str, Any]]:
 def _lost(point: RestorePoint, wanted: Wanted, entries: Mapping[Name, Entry]) -> list[Comparison]:
     """What was counted when it was saved, and is not in this copy."""
     missing = sorted(".".join(name) for name in known_facts(point).keys() - entries.keys())
-    return [Comparison(_("collections missing"), [], missing)] if missing and not wanted.only else []
+    return [Comparison("collections missing", [], missing)] if missing and not wanted.only else []
 
 
 def _told(

@@ -69,7 +69,7 @@ class Restore:
         made: list[tuple[Item, str]] = []
         comparisons: list[Comparison] = []
         if lost := self._lost(items):
-            comparisons.append(Comparison(_("databases missing"), [], lost))
+            comparisons.append(Comparison("databases missing", [], lost))
         sampled: list[str] = []
         with ExitStack() as undo:
             for item in items:

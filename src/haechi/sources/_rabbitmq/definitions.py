@@ -62,7 +62,7 @@ def compare(saved: Mapping[str, Any], found: Mapping[str, Any]) -> list[Comparis
     made = []
     for kind, things in named(saved).items():
         wrong = [name for name, about in things.items() if there[kind].get(name) != about]
-        title = f"{kind}: {', '.join(wrong[:3])}" if wrong else kind
+        title = f"{kind} that differ: {', '.join(wrong[:3])}" if wrong else kind
         made.append(Comparison(title, len(things), len(things) - len(wrong)))
     return made
 

@@ -32,7 +32,7 @@ def restore(
     coming: dict[str, Path] = {}
     compared: list[Comparison] = []
     if not wanted.only and (lost := sorted(known.keys() - parts.keys())):
-        compared.append(Comparison(_("missing"), [], lost))
+        compared.append(Comparison("missing", [], lost))
     with ExitStack() as undo:
         for name in _chosen(parts, known, wanted):
             facts = known[name]
