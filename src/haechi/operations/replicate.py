@@ -13,7 +13,15 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 from haechi import clock
-from haechi.errors import HaechiError, NotThere, StoreUnavailable
+from haechi.errors import (
+    ClockWrong,
+    HaechiError,
+    KeysExpired,
+    KeysWrong,
+    NotThere,
+    StoreRefused,
+    StoreUnavailable,
+)
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Copy, Keep, Outcome, PartInfo, Proof, ProofState, RestorePoint
@@ -109,23 +117,25 @@ def execute(
     *,
     at_any_hour: bool = False,
 ) -> list[Copied]:
-    """Bring them. One that fails does not stop the others, unless its destination is away."""
+    """Bring them. One that fails does not stop the others, unless its destination is away or refuses us."""
     done: list[Copied] = []
     if not planned:
         return done
     with desk.alone_with(f"{service.name}.copy"), desk.run("copy", service.name, reporter) as entry:
-        away: dict[str, HaechiError] = {}
+        away: dict[str, HaechiError] = {}  # by either end
         late: set[str] = set()
         for one in planned:
             target = one.onward.destination
-            if target.name in away:
-                done.append(_failed(one, away[target.name], 0.0))
+            if closed := away.get(target.name) or away.get(one.source.name):
+                done.append(_failed(one, closed, 0.0))
                 continue
             if one.there or not (at_any_hour or _in_time(one, service, late, entry.reporter)):
                 continue
             result = bring(service, one, entry)
             if isinstance(result.problem, StoreUnavailable):
                 away[target.name] = result.problem
+            elif isinstance(result.problem, StoreRefused):
+                away |= _refusing(service, one, result.problem)
             done.append(result)
         done += _move_all(service, planned, done, entry)
         failed = [one.problem for one in done if one.problem]
@@ -175,6 +185,20 @@ def _in_time(one: Missing, service: Service, late: set[str], reporter: Reporter)
             )
         )
     return name not in late
+
+
+def _refusing(service: Service, one: Missing, problem: StoreRefused) -> dict[str, HaechiError]:
+    """Which of the two ends lets us in no more, such as with keys that have expired, and why. Where both still do,
+    what was refused was this one point alone."""
+    found: dict[str, HaechiError] = {}
+    for end in (one.onward.destination, one.source):
+        try:
+            end.points(service.name)
+        except HaechiError as trouble:
+            found[end.name] = trouble
+    if not found and isinstance(problem, KeysExpired | KeysWrong | ClockWrong):
+        found[one.onward.destination.name] = problem  # of what is known already nobody had to ask the storage
+    return found
 
 
 def _missing(service: Service, source: Destination, target: Destination) -> list[RestorePoint]:
@@ -232,7 +256,7 @@ def _carry(
     parts: list[PartInfo] = []
     with target.intake(service.name, reporter) as intake:
         if not isinstance(intake, ReadsBack):
-            make_room()  # a mirror would take over what is damaged, for it looks unchanged
+            make_room()  # nobody would know that the new one lies there
         for part in point.parts:
             title = _("{point} to {where}: {part}").format(point=point.id, where=target.name, part=part.name)
             every = source.entries(point, part.name) if isinstance(source, GivesEntries) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import replace
 from datetime import UTC, timedelta
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from haechi import clock
+from haechi.cli.render import copies as shown
 from haechi.credentials import Secret
-from haechi.errors import StoreUnavailable
+from haechi.errors import KeysExpired, StoreRefused, StoreUnavailable
 from haechi.events import SILENT
 from haechi.model import Keep
 from haechi.operations import drill, listing, replicate, restore
@@ -292,3 +295,52 @@ def test_a_damaged_point_stops_no_other(ground: Ground) -> None:
     for point in far.points():
         far.verify(point, "all", SILENT)
     assert ground.desk.journal.runs(operation="copy")[0].outcome == "partial"
+
+
+@pytest.mark.parametrize("refusing", ["target", "source"])
+def test_keys_that_have_expired_are_tried_once(
+    ground: Ground, refusing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = offsite(ground.root)
+    service = copying(ground, Onward(far, by_itself=False))
+    for _number in range(3):
+        protect(service, ground.desk, SILENT)
+    planned = replicate.plan(service).missing
+    assert len(planned) == 3
+    tried = 0
+
+    def refuse(*_words: object) -> Any:
+        nonlocal tried
+        tried += 1
+        raise KeysExpired("the keys are no longer valid", hint="Put new keys there.")
+
+    monkeypatch.setattr(far, "copy_from", refuse)
+    monkeypatch.setattr(far if refusing == "target" else ground.vault, "points", refuse)
+    done = replicate.execute(service, planned, ground.desk, SILENT)
+    assert tried == 2, "the first point, and the question whether it was this point alone"
+    assert [one.problem and one.problem.message for one in done] == ["the keys are no longer valid"] * 3
+    screen = Console(width=80, file=io.StringIO())
+    screen.print(shown.text(done))
+    assert screen.file.getvalue() == (  # type: ignore[attr-defined]
+        "3 restore points → vault.offsite: the keys are no longer valid\n"
+    )
+    assert ground.desk.journal.runs(operation="copy")[0].outcome == "failure"
+
+
+def test_what_is_refused_of_one_point_stops_no_other(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = offsite(ground.root)
+    service = copying(ground, Onward(far, by_itself=False))
+    for _number in range(3):
+        protect(service, ground.desk, SILENT)
+    planned = replicate.plan(service).missing
+    really = far.copy_from
+
+    def refuse_one(source: Any, point: Any, reporter: Any) -> Any:
+        if point.id == planned[0].point.id:
+            raise StoreRefused("its objects are locked")
+        return really(source, point, reporter)
+
+    monkeypatch.setattr(far, "copy_from", refuse_one)
+    done = replicate.execute(service, planned, ground.desk, SILENT)
+    assert [bool(one.problem) for one in done] == [True, False, False]
+    assert len(far.points("papers")) == 2

@@ -16,17 +16,21 @@ import pytest
 
 from haechi import clock
 from haechi.archive.layout import Layout
+from haechi.credentials import Secret
 from haechi.errors import Damaged, HaechiError, ServerUnavailable, UsageMistake
 from haechi.events import SILENT
 from haechi.model import RestorePoint
-from haechi.operations import backup, replicate, restore
+from haechi.operations import backup, heal, replicate, restore
 from haechi.operations.backup import back_up
 from haechi.operations.destinations.into_mirror import MirrorDestination
+from haechi.operations.destinations.into_vault import VaultDestination
+from haechi.operations.destinations.mirroring import MirrorIntake
 from haechi.operations.service import Onward, Service
 from haechi.places.local import LocalPlace
 from haechi.sources import bucket, command
 from haechi.sources._base import Wanted
 from haechi.stores._open import open_store
+from haechi.vault.repository import Vault
 from tests.unit.sources.bucket_ground import MemoryBucket
 from tests.unit.sources.ground import install
 
@@ -173,6 +177,32 @@ def test_damage_is_found(ground: Ground, harm: str) -> None:
             ground.mirror.verify(point, "structure", SILENT)
     with pytest.raises(Damaged):
         ground.back()
+
+
+@pytest.mark.parametrize("breaks", [None, "on the way", "on the storage"])
+def test_a_damaged_one_goes_when_the_new_one_has_been_read_back(
+    ground: Ground, tmp_path: Path, breaks: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = VaultDestination("vault.main", Vault.create(open_store(str(tmp_path / "vault")), Secret("x")))
+    ground.service = replace(ground.service, destinations=(vault, ground.mirror))
+    point = ground.back_up()
+    (ground.root / "minio/20260128/contracts/1.pdf").unlink()
+    whole = ground.root / "minio/20260128/한글 파일.txt"
+    if breaks:
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+            what = "_take" if breaks == "on the way" else "read_back"
+            patch.setattr(MirrorIntake, what, _killed)
+            heal.mend(ground.service, ground.desk, SILENT)
+        assert whole.read_bytes() == b"two", "what is whole of it can still be had"
+        (there,) = ground.mirror.points()
+        assert there.copies[0].ref == "minio/20260128"
+    done = heal.mend(ground.service, ground.desk, SILENT)
+    assert done.healthy
+    assert [(copy.where, copy.source) for copy in done.copies] == [("archive.minio", "vault.main")]
+    (there,) = ground.mirror.points()
+    assert (there.id, there.copies[0].ref) == (point.id, "minio/20260128-2")
+    assert ground.mirror.verify(there, "all", SILENT)["objects"] == len(CONTENTS)
+    assert not whole.exists()
 
 
 def test_it_can_be_read_as_one_stream(ground: Ground) -> None:

@@ -39,6 +39,9 @@ def text(done: Sequence[Copied]) -> RenderableType:
     """What has arrived, and why the rest has not."""
     made = table(_("restore point"), _("to"), _("size"), _("stored"), _("took"), whole=(0,), right=(2, 3, 4))
     below: list[RenderableType] = []
+    lacking: dict[
+        tuple[str, str], list[str]
+    ] = {}  # where, and why: keys that have expired fail every point alike
     for one in done:
         if one.copy:
             made.add_row(
@@ -52,7 +55,10 @@ def text(done: Sequence[Copied]) -> RenderableType:
             said = _("{point} is gone from {where}: the new copy has been read to its end.")
             below.append(Text(said.format(point=one.point.id, where=one.source), style="dim"))
         if one.problem:
-            below.append(Text(f"{one.point.id} → {one.target}: {one.problem.message}", style="red"))
+            lacking.setdefault((one.target, one.problem.message), []).append(one.point.id)
+    for (where, why), ids in lacking.items():
+        said = ids[0] if len(ids) == 1 else _("{count} restore points").format(count=len(ids))
+        below.append(Text(f"{said} → {where}: {why}", style="red"))
     if not made.row_count and not below:
         return _("Nothing is missing anywhere.")
     return Group(*([made] if made.row_count else []), *below)

@@ -49,7 +49,7 @@ class Mirror(Protocol):
 
 
 class MirrorIntake:
-    """Satisfies `Intake` and `TakesEntries`."""
+    """Satisfies `Intake`, `TakesEntries` and `ReadsBack`."""
 
     def __init__(self, mirror: Mirror, service: str, reporter: Reporter):
         self._mirror = mirror
@@ -88,6 +88,19 @@ class MirrorIntake:
                     self._note(directory, line)
         self._broken = False
         return self._size - before
+
+    def read_back(self) -> None:
+        """Each object was read back as soon as it was written: what is left is whether all of them lie there."""
+        there = [
+            entry.size
+            for directory in self._directories.values()
+            for entry in self._store.list(directory + "/")
+        ]
+        if self._broken or (len(there), sum(there)) != (self._objects, self._size):
+            raise Damaged(
+                _("{store} did not keep what was written to it.").format(store=self._store.url),
+                hint=_("Do not trust this storage: look at its disk, its memory and its log."),
+            )
 
     def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:
         if self._broken or not self._directories:
