@@ -148,7 +148,23 @@ def _call(url: str, method: str, told: Told, seconds: float) -> None:
 
 def _within(seconds: float, work: Callable[[], None], title: str) -> None:
     """Wait no longer than so long: a server that answers a byte a minute passes every timeout of a socket."""
+    done, problems = aside(work, "act", daemon=True)
+    if not done.wait(seconds):
+        raise DeadlinePassed(
+            _("“{title}” took longer than {seconds} seconds.").format(title=title, seconds=round(seconds)),
+            hint=_("Give it more time with `deadline` in the plan, or find out what it waits for."),
+        )
+    if problems:
+        raise problems[0]
+
+
+def aside(
+    work: Callable[[], None], name: str, *, daemon: bool = False
+) -> tuple[threading.Event, list[BaseException]]:
+    """Begin it in a thread of its own, where no Ctrl-C ends the programs that it starts: what is set when it is done,
+    and what it has raised by then."""
     problems: list[BaseException] = []
+    done = threading.Event()  # a join that was interrupted takes the thread for one that has ended
 
     def run() -> None:
         try:
@@ -156,14 +172,8 @@ def _within(seconds: float, work: Callable[[], None], title: str) -> None:
                 work()
         except BaseException as problem:  # told to the thread that waits
             problems.append(problem)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=run, daemon=True, name="act")
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise DeadlinePassed(
-            _("“{title}” took longer than {seconds} seconds.").format(title=title, seconds=round(seconds)),
-            hint=_("Give it more time with `deadline` in the plan, or find out what it waits for."),
-        )
-    if problems:
-        raise problems[0]
+    threading.Thread(target=run, daemon=daemon, name=name).start()
+    return done, problems

@@ -7,7 +7,6 @@ step any more, so what fails there makes the outcome partial and is named.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from haechi.errors import HaechiError, HookFailed, Interrupted, PartlyDone
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.model import Outcome
-from haechi.operations.acts import Act, Told
+from haechi.operations.acts import Act, Told, aside
 
 DEADLINE = 300.0  # seconds, where the plan names none: nothing shall wait for ever
 
@@ -108,20 +107,8 @@ def carry_out_all(
 
 def undisturbed(work: Callable[[], None]) -> None:
     """Do it to its end, even if Ctrl-C comes in the middle; that is passed on afterwards. A second one ends it."""
-    problems: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            with process.spared():
-                work()
-        except BaseException as problem:  # told to the thread that waits
-            problems.append(problem)
-        finally:
-            done.set()
-
-    done = threading.Event()  # a join that was interrupted takes the thread for one that has ended
+    done, problems = aside(work, "afterwards")
     interruption: BaseException | None = None
-    threading.Thread(target=run, name="afterwards").start()
     while not done.is_set():
         try:
             done.wait()
