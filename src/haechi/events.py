@@ -9,10 +9,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 from haechi import clock
+from haechi.i18n import _
 
 _numbers = itertools.count(1)
 
@@ -135,6 +136,26 @@ class Reporter:
     def within(self, step: Step) -> Reporter:
         """A reporter whose steps are shown below this one."""
         return Reporter(*self.listeners, parent=step.number)
+
+    def about(self, subject: str) -> Reporter:
+        """A reporter for one of several that are worked on at once: its steps bear this name, but for listeners that
+        know it from the run."""
+        named = (one if isinstance(one, Follower) else _Naming(one, subject) for one in self.listeners)
+        return Reporter(*named, parent=self.parent)
+
+
+@dataclass(frozen=True)
+class _Naming:
+    """Passes on what it hears, with the subject before each title."""
+
+    listener: Listener
+    subject: str
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, StepStarted | StepEnded) and not event.title.startswith(self.subject):
+            title = _("{service}: {title}").format(service=self.subject, title=event.title)
+            event = replace(event, title=title)
+        self.listener.hear(event)
 
 
 SILENT = Reporter()

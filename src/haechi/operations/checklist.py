@@ -43,6 +43,12 @@ class Line:
     show: tuple[str, ...] = ()
     scenario: str | None = None  # the one that it rehearses; else any whole stack
 
+    @property
+    def mend(self) -> Sequence[str]:
+        """What to run where it is not in order: what the list shows, or what goes with what was looked at."""
+        known = _MENDS.get(self.auto or "")
+        return self.show or ((known,) if known else ())
+
 
 @dataclass(frozen=True)
 class Checklist:
@@ -125,6 +131,12 @@ def go_through(checklist: Checklist, state: State, by: str, ask: Ask, desk: Desk
         if not gone.complete:
             entry.outcome = Outcome.FAILURE if gone.broken else Outcome.PARTIAL
         return Gone(checklist, by, answers, report)
+
+
+def next_steps(checklist: Checklist, broken: Sequence[Answer]) -> list[str]:
+    """What to run for the lines that are not in order: each once, in the order of the list."""
+    items = {answer.item for answer in broken}
+    return list(dict.fromkeys(step for line in checklist.lines if line.item in items for step in line.mend))
 
 
 def due(checklist: Checklist, desk: Desk, now: datetime, zone: tzinfo) -> datetime | None:
@@ -252,4 +264,15 @@ _LOOKS: Mapping[str, Callable[[State], tuple[Result, str] | None]] = {
     "offsite": _offsite,
     "promises": _promises,
     "updates": _updates,
+}
+
+_MENDS: Mapping[str, str] = {
+    "backups": "haechi alarms",
+    "disk": "haechi doctor",
+    "verified": "haechi verify",
+    "drilled": "haechi drill",
+    "offsite": "haechi copy",
+    "promises": "haechi status",
+    "scenario": "haechi drill --all",
+    "alerts": "haechi notify test",
 }

@@ -20,6 +20,7 @@ from haechi.fileio import explain, sync_directory
 from haechi.i18n import _
 
 RESTORED, PART, BEFORE, UNDER_WAY = "restored", "part", "before", "under way"
+KEPT_AS = ".before_"
 _WORDS = {RESTORED: "haechi", PART: "part", BEFORE: "before", UNDER_WAY: "under-way"}
 _NAMED = re.compile(
     r"(?P<of>.+)\.(?P<word>haechi|part|before|under-way)_(?P<time>\d{8}_\d{6}(?:-\d+)?)", re.DOTALL

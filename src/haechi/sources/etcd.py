@@ -53,6 +53,8 @@ def main_form(_options: Options) -> str:
 class Etcd:
     """Satisfies `Source`, `Rehearsable` and `Exchangeable`."""
 
+    kept_as = _beside.KEPT_AS
+
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
         self.options = options

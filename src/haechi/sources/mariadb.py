@@ -34,6 +34,8 @@ def main_form(_options: Options) -> str:
 class MariaDB:
     """One server of the plan. Satisfies `Source`, `Exchangeable`, `Rehearsable` and what audits and hooks ask."""
 
+    kept_as = "__before_"
+
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
         self.options = options

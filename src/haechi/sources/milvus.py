@@ -37,6 +37,8 @@ def main_form(_options: Options) -> str:
 class Milvus:
     """Satisfies `Source`, `Rehearsable`, `Exchangeable`, `TakesStatements` and `Searchable`."""
 
+    kept_as = "__before_"
+
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
         self.options = options
@@ -108,7 +110,7 @@ class Milvus:
                 came_back = {name: name for name in came_back}
         known = point.facts.get("collections", {})
         lost = [] if wanted.only else sorted(known.keys() - {part.info.name for part in chosen})
-        missing = [Comparison(_("collections missing"), [], lost)] if lost else []
+        missing = [Comparison("collections missing", [], lost)] if lost else []
         return Restored(
             ", ".join(came_back.values()),
             (*missing, *(c for one in coming for c in one.comparisons)),

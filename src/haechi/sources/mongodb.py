@@ -39,6 +39,8 @@ def main_form(_options: Options) -> str:
 class MongoDB:
     """One server or replica set of the plan. Satisfies `Source`, `Rehearsable` and `Exchangeable`."""
 
+    kept_as = "__before_"
+
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
         self.options = options

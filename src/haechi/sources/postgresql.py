@@ -169,6 +169,8 @@ def main_form(options: Options) -> str:
 class PostgreSQL:
     """One PostgreSQL server of the plan."""
 
+    kept_as = "__before_"
+
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
         self.options = options

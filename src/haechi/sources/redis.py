@@ -84,6 +84,8 @@ def main_form(_options: Options) -> str:
 class Redis:
     """Satisfies `Source`, `Exchangeable` and `Rehearsable`."""
 
+    kept_as = _beside.KEPT_AS
+
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
         self.options = options
@@ -285,9 +287,9 @@ def _counted(client: Client) -> dict[str, Any]:
 def _compare(client: Client, point: RestorePoint) -> tuple[Comparison, ...]:
     made = []
     if "keys" in point.facts:
-        made.append(Comparison(_("keys that do not expire"), dict(point.facts["keys"]), client.lasting()))
+        made.append(Comparison("keys that do not expire", dict(point.facts["keys"]), client.lasting()))
     if "digest" in point.facts and (found := client.digest()):
-        made.append(Comparison(_("digest"), point.facts["digest"], found))
+        made.append(Comparison("digest", point.facts["digest"], found))
     return tuple(made)
 
 

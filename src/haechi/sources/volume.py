@@ -108,6 +108,8 @@ def main_form(_options: Options) -> str:
 class DockerVolume:
     """One volume of the docker daemon that `docker` speaks to here."""
 
+    kept_as = _beside.KEPT_AS
+
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
         self.options = options

@@ -19,7 +19,7 @@ from rich.console import Console
 from haechi import clock
 from haechi.cli.render.jsontext import as_json
 from haechi.credentials import Secret
-from haechi.errors import HaechiError, HookFailed, NotThere, PartlyDone, UsageMistake
+from haechi.errors import HaechiError, HookFailed, NotThere, PartlyDone, UsageMistake, WrongKey
 from haechi.events import SILENT
 from haechi.journal.book import Journal
 from haechi.model import Keep, Outcome, ProofState
@@ -27,6 +27,7 @@ from haechi.operations import retain
 from haechi.operations.backup import back_up
 from haechi.operations.desk import Desk
 from haechi.operations.destinations.into_vault import VaultDestination
+from haechi.operations.destinations.later import Later
 from haechi.operations.hooks import Hook
 from haechi.operations.service import PlanRecord, Service
 from haechi.operations.sets import audit as set_audit
@@ -375,6 +376,31 @@ def test_each_member_says_how_far_it_is_proven(ground: Ground) -> None:
     assert said == [["rows", "taken"], ["media", "verified"], ["rows", "taken"], ["media", "missing"]]
     assert newer.point.points["rows"].id in lines[5], "what the newest rests on"
     assert len(lines) in (6, 7), "and no other"
+
+
+def test_a_member_that_cannot_be_read_hides_no_other(ground: Ground) -> None:
+    from haechi.cli.render import sets
+
+    def refuse() -> Any:
+        raise WrongKey("no key of vault.far opens with this")
+
+    ground.take()
+    rows, media = ground.set.members
+    ground.change(members=(rows, replace(media, destinations=(Later("vault.far", refuse),))))
+    with pytest.raises(WrongKey):
+        listing.list_points(ground.set, ground.desk, SILENT)
+    unread: dict[str, HaechiError] = {}
+    (row,) = listing.list_points(ground.set, ground.desk, SILENT, unread=unread)
+    assert list(row.proven) == ["rows"]
+    assert [problem.code for problem in unread.values()] == ["wrong-key"]
+    (data,) = json.loads(as_json(sets.listed_as_data([row])))
+    assert (data["whole"], data["lacking"], list(data["unread"])) == (False, [], ["media"])
+    screen = Console(width=80, file=io.StringIO())
+    screen.print(sets.listed([row], SEOUL))
+    text = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "not looked at" in text and "missing" not in text
+    with pytest.raises(WrongKey):  # what lets points go must know all of them
+        recovery_set.points(ground.set, SILENT)
 
 
 def test_what_a_set_says_is_plain_data(ground: Ground) -> None:

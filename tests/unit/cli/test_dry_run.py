@@ -123,6 +123,14 @@ def test_a_dry_run_changes_nothing_and_asks_nothing(haechi: Haechi, plan: Path, 
     assert not (plan / "new").exists()
 
 
+def test_a_dry_run_of_a_swap_says_what_becomes_of_the_old_one(haechi: Haechi, plan: Path) -> None:
+    shown = haechi("restore", "papers", "--swap", "--dry-run").out
+    assert ".before_2" in shown
+    assert "before_" not in haechi("restore", "papers", "--dry-run").out
+    data = json.loads(haechi("restore", "papers", "--swap", "--dry-run", "--json").out)
+    assert data["swap"] and data["kept_as"].startswith(".before_2")
+
+
 @pytest.mark.parametrize(
     "words", ["vault rekey main nwe", "vault heal main --from nwe", "vault tamper-test nwe"]
 )

@@ -36,6 +36,31 @@ def test_the_word_must_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:
             at_terminal(monkeypatch, typed).confirm("shop will be replaced.", "shop")
 
 
+@pytest.mark.parametrize(
+    ("typed", "result"),
+    [
+        ("yes\n-\n", "done"), ("Y\nall well\n", "done"), ("예\n\n", "done"), ("네\n\n", "done"),
+        ("no\n\n", "failed"), ("n\n\n", "failed"), ("아니요\n\n", "failed"),
+        ("later\n", None), ("\n", None), ("나중에\n", None), ("what?\nyes\n\n", "done"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_a_checklist_is_answered_in_either_language(
+    monkeypatch: pytest.MonkeyPatch, typed: str, result: str | None, language: str
+) -> None:
+    from haechi.cli.commands import checklist
+    from haechi.operations.checklist import Line
+
+    i18n.use(language)
+    view = at_terminal(monkeypatch, typed)
+    answer = checklist._ask(view, Line("The logs are read", show=("haechi journal list",)), "kim")
+    assert (answer.result.value if answer else None) == result
+    asked = said(view)
+    assert asked.startswith("The logs are read\n  $ haechi journal list\n  ")
+    assert asked.count("The logs are read") == 1
+    assert not answer or answer.note == ("all well" if "well" in typed else "")
+
+
 def test_nobody_is_asked_where_nobody_sits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("shop\n"))
     view = Screen(out=io.StringIO(), err=io.StringIO())

@@ -74,6 +74,14 @@ def test_what_is_not_in_order_is_said(ground: Ground, auto: str, seen: State) ->
     assert ground.desk.journal.runs(operation="checklist")[0].outcome == "failure"
 
 
+def test_the_next_step_is_that_of_the_line_that_is_not_in_order() -> None:
+    weekly = usual_lists.usual("weekly")
+    broken = [Answer(line.item, Result.FAILED, "haechi") for line in weekly.lines[:2]]
+    assert checklist.next_steps(weekly, broken) == ["haechi verify", "haechi drill --random"]
+    own = Checklist("own", [Line("a", "disk"), Line("b", "disk"), Line("c", "updates"), Line("d")])
+    assert checklist.next_steps(own, [Answer(i, Result.FAILED, "kim") for i in "abcd"]) == ["haechi doctor"]
+
+
 def test_people_are_asked_and_named(ground: Ground) -> None:
     def ask(line: Line) -> Answer | None:
         return Answer(line.item, Result.DONE, "kim", "전화함") if line.item == "call" else None

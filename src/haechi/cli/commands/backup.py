@@ -65,11 +65,12 @@ def _in_place(
     from haechi.operations.together import together
 
     desk = home.desk
-    outcomes = together(
-        chosen,
-        lambda s: protect(s, desk, reporter, tags=tags, retention=retention),
-        limit=home.plan.parallel,
-    )
+
+    def work(service: Service) -> BackedUp:
+        told = reporter.about(service.name) if len(chosen) > 1 else reporter
+        return protect(service, desk, told, tags=tags, retention=retention)
+
+    outcomes = together(chosen, work, limit=home.plan.parallel)
     if home.plan.notifiers:
         home.teller.tell(news.of_backups(outcomes, desk), reporter)
     return outcomes

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from haechi.cli.screen import Screen
     from haechi.operations.checklist import Answer, Line
 
+# Whoever thinks in one language may type in the other.
+_YES = ("yes", "y", "예", "네", "ㅇ")
+_NO = ("no", "n", "아니요", "아니오", "ㄴ")
+_LATER = ("later", "l", "나중에", "나중")
+
 GROUP = "look"
 SUMMARY = N_("Go through a checklist: what a machine can see is ticked off, the rest is asked")
 HELP = N_(
@@ -53,7 +58,8 @@ def command(
     if gone.broken:
         raise NotVerified(
             _("Not everything is in order: {items}.").format(items=", ".join(a.item for a in gone.broken)),
-            hint=_("See what each alarm says to do: haechi alarms"),
+            hint="\n".join(checklist.next_steps(chosen, gone.broken))
+            or _("Mend it, then go through the list again: haechi checklist {name}").format(name=name),
         )
     if not gone.complete:
         raise PartlyDone(
@@ -68,12 +74,13 @@ def _ask(view: Screen, line: Line, who: str) -> Answer | None:
 
     if not view.interactive or view.yes:
         return None
-    for shown in line.show:
-        view.show(f"  $ {shown}")
-    said = view.ask(_("{item} — done? yes, no or later:").format(item=line.item), "later")
-    results = {"yes": Result.DONE, "y": Result.DONE, "no": Result.FAILED, "n": Result.FAILED}
-    result = results.get(said.lower())
-    if result is None:
+    about = [line.item, *(f"  $ {shown}" for shown in line.show)]
+    said = ""
+    while said not in (*_YES, *_NO, *_LATER):
+        question = "  " + _("In order? yes, no or later:")
+        said = view.ask("\n".join([*about, question]), _("later")).lower()
+        about = []  # who has mistyped has read it
+    if said in _LATER:
         return None
-    note = view.ask(_("Anything to add?"), "-")
-    return Answer(line.item, result, who, "" if note == "-" else note)
+    note = view.ask("  " + _("Anything to add?"), "-")
+    return Answer(line.item, Result.DONE if said in _YES else Result.FAILED, who, "" if note == "-" else note)

@@ -88,10 +88,16 @@ def command(
             )
         _from_file(view, home, service, file, wanted, dry_run=dry_run)
         return
+    kept_as = None
+    if swap:
+        exchange.exchangeable(home.service(service))  # before anything has come back
+        kept_as = exchange.kept_as(home.service(service))
     with view.progress() as reporter:
         plan = restore.plan(home.service(service), reporter, which=point, copy=where, wanted=wanted)
     if dry_run:
-        view.answer(restores.plan_as_data(plan), text=lambda: restores.plan(plan, home.zone))
+        view.answer(
+            restores.plan_as_data(plan, kept_as), text=lambda: restores.plan(plan, home.zone, kept_as)
+        )
         return
     if in_place:
         view.show(restores.plan(plan, home.zone))
@@ -108,7 +114,9 @@ def command(
         brought = restore.execute(plan, home.desk, reporter)
         swapped = (
             exchange.swap(plan.service, home.desk, reporter, brought.restored.names)
-            if swap and brought.restored.equal
+            if swap
+            and brought.restored.equal
+            and brought.restored.names  # else what waits there is another one's
             else {}
         )
     view.answer(restores.as_data(brought, swapped), text=lambda: restores.brought(brought, swapped))

@@ -59,16 +59,27 @@ def list_points(
     where: Where = None,
 ) -> None:
     from haechi.cli.render import sets
+    from haechi.errors import HaechiError, PartlyDone
     from haechi.operations.sets import listing
 
     view, home = at_home()
+    unread: dict[str, HaechiError] = {}
     with view.progress() as reporter:
         found = [
             row
             for one in ([name] if name else home.plan.sets)
-            for row in listing.list_points(home.recovery_set(one), home.desk, reporter, copy=where)
+            for row in listing.list_points(
+                home.recovery_set(one), home.desk, reporter, copy=where, unread=unread
+            )
         ]
+    if unread and not found:
+        raise next(iter(unread.values()))
     view.answer(sets.listed_as_data(found), text=lambda: sets.listed(found, home.zone))
+    if unread:
+        raise PartlyDone(
+            _("These members could not be looked at: {names}.").format(names=", ".join(unread)),
+            hint="\n".join(f"{name}: {e.message} {e.hint}".strip() for name, e in unread.items()),
+        )
 
 
 @commands.command(
@@ -93,7 +104,7 @@ def restore(
 ) -> None:
     from haechi.cli.render import sets
     from haechi.errors import NotVerified
-    from haechi.operations import hooks
+    from haechi.operations import exchange, hooks
     from haechi.operations.sets import restore as set_restore
 
     view, home = at_home()
@@ -107,8 +118,9 @@ def restore(
             targets=sets.targets(to or ()),
             jobs=jobs,
         )
+    kept_as = {m.service.name: exchange.kept_as(m.service) for m in plan.members} if swap else None
     if dry_run:
-        view.answer(sets.plan_as_data(plan), text=lambda: sets.plan(plan, home.zone))
+        view.answer(sets.plan_as_data(plan, kept_as), text=lambda: sets.plan(plan, home.zone, kept_as))
         return
     with view.progress() as reporter:
         brought = set_restore.execute(plan, home.desk, reporter, swap=swap)

@@ -14,6 +14,7 @@ from haechi.errors import UsageMistake
 from haechi.i18n import N_, _
 from haechi.operations.restore import Brought, RestorePlan
 from haechi.operations.restore_file import FilePlan
+from haechi.sources import _saying
 from haechi.sources._base import LyingBeside
 
 _SHOWN = 12  # differences; the rest is counted
@@ -39,8 +40,8 @@ def target(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def plan(planned: RestorePlan, zone: tzinfo | None) -> RenderableType:
-    """What would be done."""
+def plan(planned: RestorePlan, zone: tzinfo | None, kept_as: str | None = None) -> RenderableType:
+    """What would be done. `kept_as`: it is put in place, and what the old one's name ends with then."""
     made = table("", "")
     made.show_header = False
     point = planned.point
@@ -56,7 +57,18 @@ def plan(planned: RestorePlan, zone: tzinfo | None) -> RenderableType:
     )
     for line in planned.foretold.lines:
         made.add_row("", line)
+    if kept_as is not None:
+        made.add_row(_("then"), then(kept_as))
     return made
+
+
+def then(kept_as: str) -> str:
+    """What becomes of it after that."""
+    if not kept_as:
+        return _("put in place if it is what was saved; the old one is kept")
+    return _("put in place if it is what was saved; the old one is kept as NAME{ending}").format(
+        ending=kept_as
+    )
 
 
 def file_plan(planned: FilePlan, zone: tzinfo | None) -> RenderableType:
@@ -80,7 +92,7 @@ def file_plan_as_data(planned: FilePlan) -> dict[str, object]:
     }
 
 
-def plan_as_data(planned: RestorePlan) -> dict[str, object]:
+def plan_as_data(planned: RestorePlan, kept_as: str | None = None) -> dict[str, object]:
     return {
         "point": planned.point.id,
         "time": planned.point.time,
@@ -88,6 +100,8 @@ def plan_as_data(planned: RestorePlan) -> dict[str, object]:
         "only": planned.wanted.only,
         "in_place": planned.wanted.in_place,
         "foretold": planned.foretold.lines,
+        "swap": kept_as is not None,
+        "kept_as": kept_as,
     }
 
 
@@ -98,7 +112,8 @@ def brought(done: Brought, swapped: Mapping[str, str]) -> RenderableType:
     if different:
         made = table(_("what"), _("saved"), _("came back"))
         for comparison in different[:_SHOWN]:
-            made.add_row(comparison.what, str(comparison.expected), str(comparison.found))
+            saved, found = _saying.value(comparison.expected), _saying.value(comparison.found)
+            made.add_row(_saying.name(comparison.what), saved, found)
         lines.append(made)
         if len(different) > _SHOWN:
             lines.append(Text(_("… and {count} more").format(count=len(different) - _SHOWN)))

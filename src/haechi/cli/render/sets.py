@@ -55,7 +55,8 @@ def listed(found: Iterable[Row], zone: tzinfo | None) -> RenderableType:
             made.add_row(*first, name, points.state(proven.state))
             first = ("", "", "", "")
         for name in point.lacking:
-            made.add_row(*first, Text(name, style="yellow"), Text(_("missing"), style="yellow"))
+            word = _("not looked at") if name in row.unread else _("missing")
+            made.add_row(*first, Text(name, style="yellow"), Text(word, style="yellow"))
             first = ("", "", "", "")
     if not made.row_count:
         return _("No set was taken yet. Take one with: haechi set backup NAME")
@@ -78,7 +79,8 @@ def listed_as_data(found: Iterable[Row]) -> list[dict[str, object]]:
             "whole": row.point.whole,
             "members": {name: one.id for name, one in row.point.points.items()},
             "proven": row.proven,
-            "lacking": row.point.lacking,
+            "lacking": [name for name in row.point.lacking if name not in row.unread],
+            "unread": {name: problem.as_dict() for name, problem in row.unread.items()},
         }
         for row in found
     ]
@@ -142,8 +144,8 @@ def audited_as_data(findings: Iterable[Finding]) -> list[dict[str, object]]:
     ]
 
 
-def plan(planned: SetPlan, zone: tzinfo | None) -> RenderableType:
-    """What would be done, member by member."""
+def plan(planned: SetPlan, zone: tzinfo | None, kept_as: Mapping[str, str] | None = None) -> RenderableType:
+    """What would be done, member by member. `kept_as`: all are put in place, and how the old ones' names end."""
     made = table(_("service"), _("restore point"), _("state of"), _("read from"), _("where to"), whole=(0, 1))
     for member in planned.members:
         elsewhere = member.wanted.target.keys() - {"checks"}
@@ -155,14 +157,21 @@ def plan(planned: SetPlan, zone: tzinfo | None) -> RenderableType:
             ", ".join(f"{key}={member.wanted.target[key]}" for key in sorted(elsewhere))
             or _("beside what is there"),
         )
-    return made
+    if kept_as is None:
+        return made
+    said = _("Then, if all of it is what was saved and fits together, all of it is put in place:")
+    return Group(made, said, *(f"  {name}: {restores.then(ending)}" for name, ending in kept_as.items()))
 
 
-def plan_as_data(planned: SetPlan) -> dict[str, object]:
+def plan_as_data(planned: SetPlan, kept_as: Mapping[str, str] | None = None) -> dict[str, object]:
     return {
         "set": planned.set.name,
         "point": planned.point.run,
-        "members": [restores.plan_as_data(m) | {"service": m.service.name} for m in planned.members],
+        "members": [
+            restores.plan_as_data(m, kept_as.get(m.service.name) if kept_as else None)
+            | {"service": m.service.name}
+            for m in planned.members
+        ],
         "references": len(planned.set.references),
     }
 

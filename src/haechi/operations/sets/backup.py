@@ -70,7 +70,8 @@ def take(of: RecoverySet, desk: Desk, reporter: Reporter) -> SetTaken:
             tags = of.tags(run)
 
             def work(service: Service) -> BackedUp:
-                return back_up(service, desk, entry.reporter, tags=tags, retention=False)
+                told = entry.reporter.about(service.name)
+                return back_up(service, desk, told, tags=tags, retention=False)
 
             with freezing.frozen(of, desk, told, entry.reporter) as unthawed:
                 # Without a freeze their order is what makes them fit: rows before the objects that they name.

@@ -88,13 +88,23 @@ def new_run() -> str:
     return f"{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
-def points(of: RecoverySet, reporter: Reporter, copy: str | None = None) -> list[SetPoint]:
-    """Every point of the set, whole or not, oldest first; read from the copies themselves."""
+def points(
+    of: RecoverySet, reporter: Reporter, copy: str | None = None, unread: dict[str, HaechiError] | None = None
+) -> list[SetPoint]:
+    """Every point of the set, whole or not, oldest first; read from the copies themselves. With `unread`, a member
+    none of whose copies can be read is written there and hides no other; all points lack it then."""
     found: dict[str, dict[str, RestorePoint]] = {}
     wanted: dict[str, tuple[str, ...]] = {}
     for member in of.members:
         among = (member.destination(copy),) if copy else member.destinations
-        for point in locate.gather(among, member.name, reporter):
+        try:
+            gathered = locate.gather(among, member.name, reporter)
+        except HaechiError as problem:
+            if unread is None:
+                raise
+            unread[member.name] = problem
+            continue
+        for point in gathered:
             run = _tag(point, RUN)
             if run and SET + of.name in point.tags:
                 found.setdefault(run, {})[member.name] = point

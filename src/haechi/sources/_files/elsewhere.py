@@ -31,6 +31,8 @@ _OUR_SNAPSHOTS = ".haechi*_*_*/"  # which are empty in another one
 class FilesElsewhere(ByDirectory):
     """The directories and files of one service."""
 
+    kept_as = _beside.KEPT_AS
+
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
         self.options = options

@@ -31,6 +31,8 @@ from haechi.sources._throwaway import ByDirectory
 class Files(ByDirectory):
     """The directories and files of one service."""
 
+    kept_as = _beside.KEPT_AS
+
     def __init__(self, name: str, options: Options, place: Place):
         self.name = name
         self.options = options
