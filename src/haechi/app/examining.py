@@ -168,7 +168,8 @@ def _installed(home: Home) -> Iterator[Finding]:
                 "{count} job of the plan is not among the installed ones, such as “{job}”",
                 "{count} jobs of the plan are not among the installed ones, such as “{job}”",
                 count,
-            ).format(count=count, job=shlex.join(missing[0].words)),
+                job=shlex.join(missing[0].words),
+            ),
             _("Install them anew: haechi schedule install"),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -90,6 +90,24 @@ def standings(services: Iterable[Service], desk: Desk, reporter: Reporter) -> li
     now = clock.now()
     seen = [_look(service, desk, reporter, now) for service in services]
     return [_standing(one, seen, now) for one in seen]
+
+
+def former_names(
+    services: Iterable[Service], found: Iterable[Standing], desk: Desk, planned: Collection[str]
+) -> dict[str, dict[str, int]]:
+    """For each service without a point, those of its kind that the plan no longer has, with how many points there are
+    of them: whoever renames a service leaves its points behind under the old name."""
+    empty = {one.service for one in found if not one.points and not one.problem}
+    kinds = {service.name: service.kind for service in services if service.name in empty}
+    if not kinds:
+        return {}
+    left: dict[str, dict[str, int]] = {}
+    with suppress(JournalUnavailable):  # it is told with the proofs
+        for point in desk.journal.points():
+            if point.service not in planned:
+                of_kind = left.setdefault(point.source, {})
+                of_kind[point.service] = of_kind.get(point.service, 0) + 1
+    return {name: left[kind] for name, kind in kinds.items() if kind in left}
 
 
 def _look(service: Service, desk: Desk, reporter: Reporter, now: datetime) -> _Seen:

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from haechi import clock, i18n
-from haechi.cli.render import amounts
+from haechi.cli.render import amounts, standings
 from haechi.cli.render.bars import Bars
 from haechi.cli.render.jsonlines import JsonLines
 from haechi.cli.render.jsontext import as_json
@@ -24,8 +24,9 @@ from haechi.cli.render.terminal import console, table
 from haechi.cli.render.width import cut, folded, pad, two_columns, width, wrap
 from haechi.credentials import Secret
 from haechi.errors import Status
-from haechi.events import Listener, Reporter
+from haechi.events import Event, Listener, Reporter, RunListener, StepEnded
 from haechi.model import Outcome
+from haechi.operations.doctor import Finding, Health
 from tests.unit.cli.conftest import SlowClock
 
 
@@ -204,6 +205,46 @@ def test_names_of_files_cannot_play_with_the_terminal(kind: str) -> None:
     if kind == "json":
         assert json.loads(said.splitlines()[0])["title"] == "a\033[2J\udcffb"
     assert "a" in said and "\033" not in said and "\a" not in said
+
+
+class Following:
+    """Knows the service from the run."""
+
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, StepEnded):
+            self.titles.append(event.title)
+
+    def within_run(self, run: str, operation: str, service: str) -> RunListener:
+        raise NotImplementedError
+
+
+def test_steps_of_several_at_once_bear_the_name_of_theirs() -> None:
+    stream, kept = io.StringIO(), Following()
+    reporter = Reporter(PlainLines(stream), kept)
+    with clock.using(SlowClock(datetime(2026, 1, 28, tzinfo=UTC))):
+        for name in "shop", "media":
+            for title in "globals.sql", f"{name}: counting":
+                with reporter.about(name).step(title, unit=""):
+                    pass
+    titles = [line.rpartition(": ")[0] for line in stream.getvalue().splitlines()]
+    assert titles == ["shop: globals.sql", "shop: counting", "media: globals.sql", "media: counting"]
+    assert kept.titles == ["globals.sql", "shop: counting", "globals.sql", "media: counting"]
+
+
+def test_what_is_not_well_stands_last() -> None:
+    found = [Finding(word, health, "…") for word, health in zip("abcd", [*Health, Health.GOOD], strict=True)]
+    screen = Console(width=80, file=io.StringIO())
+    screen.print(standings.findings(found))
+    lines = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["a", "good"], ["d", "good"], ["b", "look"], ["c", "bad"],
+    ]  # fmt: skip
+    screen = Console(width=80, file=io.StringIO())
+    screen.print(standings.findings(found[:2]))
+    assert "1 thing is worth a look." in screen.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_json_lines_say_it_all() -> None:

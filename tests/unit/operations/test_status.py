@@ -121,6 +121,24 @@ def test_one_that_cannot_be_read_hides_no_other_and_is_not_said_to_have_no_point
         listing.list_each([good, away], ground.desk, SILENT, copy="vault.b")
 
 
+def test_who_renames_a_service_is_told_where_its_points_are(ground: Ground) -> None:
+    old = ground.service(ground.vault)
+    back_up(old, ground.desk, SILENT)
+    back_up(old, ground.desk, SILENT)
+    new, other = replace(old, name="letters"), replace(old, name="rows", kind="postgresql")
+    both = [new, other]
+
+    def former(planned: set[str]) -> dict[str, dict[str, int]]:
+        return status.former_names(both, status.standings(both, ground.desk, SILENT), ground.desk, planned)
+
+    assert former({"letters", "rows"}) == {"letters": {"papers": 2}}
+    assert former({"letters", "rows", "papers"}) == {}, "the plan has it still"
+    (line,) = shown.former_names({"letters": {"papers": 2}})
+    assert "“papers”" in line.plain and "2" in line.plain
+    back_up(new, ground.desk, SILENT)
+    assert former({"letters", "rows"}) == {}, "it has points of its own"
+
+
 @pytest.mark.parametrize(
     ("standing", "expected"),
     [

@@ -48,7 +48,9 @@ def command(
         _copies(view, home, services)
         return
     with view.progress() as reporter:
-        standings = status.standings(home.services(services), home.desk, reporter)
+        chosen = home.services(services)
+        standings = status.standings(chosen, home.desk, reporter)
+        former = status.former_names(chosen, standings, home.desk, home.plan.services)
         wholes = stack_status.standings(
             [] if services else stacks.drilled(home), standings, home.desk, reporter
         )
@@ -65,7 +67,11 @@ def command(
         raise lost  # a table would say nothing beside it
     view.answer(
         [*shown.standings_as_data(standings), *stack_standings.as_data(wholes)],
-        text=lambda: Group(shown.standings(standings, home.zone), *stack_standings.text(wholes, home.zone)),
+        text=lambda: Group(
+            shown.standings(standings, home.zone),
+            *shown.former_names(former),
+            *stack_standings.text(wholes, home.zone),
+        ),
     )
     if slow := [one.name for one in wholes if one.rto_broken]:
         raise PromiseBroken(

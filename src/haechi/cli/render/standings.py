@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta, tzinfo
 
 from rich.console import Group, RenderableType
@@ -74,6 +74,19 @@ def standings(found: Iterable[Standing], zone: tzinfo | None = None) -> Renderab
         note = _("~ estimated from others of its kind: measure it with haechi drill")
         below.append(Text(note, style="dim"))
     return Group(made, *moving, *below)
+
+
+def former_names(found: Mapping[str, Mapping[str, int]]) -> list[Text]:
+    """A line for each service that may have had another name."""
+    said = _(
+        "{service}: the plan no longer has “{former}”, of which there are {count} restore points. If that is its "
+        "former name, they count again as soon as the plan calls it so."
+    )
+    return [
+        Text(said.format(service=service, former=former, count=count), style="yellow")
+        for service, names in found.items()
+        for former, count in names.items()
+    ]
 
 
 def _state(standing: Standing) -> Text:
@@ -187,15 +200,23 @@ def alarms(found: Iterable[Alarm]) -> RenderableType:
     return made if made.row_count else Text(_("No alarm stands."), style="green")
 
 
-def findings(found: Iterable[Finding]) -> RenderableType:
-    """Each thing that was looked at, and its mend."""
+def findings(found: Sequence[Finding]) -> RenderableType:
+    """Each thing that was looked at, and its mend. What is not well stands last: there the screen stops, and there a
+    tired person begins to read."""
     made = table(_("what"), _("state"), _("finding"))
-    for finding in found:
+    for finding in sorted(found, key=lambda one: list(Health).index(one.health)):
         word, color = _HEALTH[finding.health]
         made.add_row(finding.subject, Text(_(word), style=color), Text(finding.text))
         if finding.mend:
             made.add_row("", "", Text("→ " + finding.mend, style="dim"))
-    return made
+    worst = {finding.health for finding in found}
+    if Health.BAD in worst:
+        return made  # what is said of it is the error that follows
+    if Health.WARNING in worst:
+        count = sum(finding.health is Health.WARNING for finding in found)
+        said = plural("{count} thing is worth a look.", "{count} things are worth a look.", count)
+        return Group(made, Text(said, style="yellow"))
+    return Group(made, Text(_("Everything is well."), style="green"))
 
 
 def _duration(time: timedelta | None) -> str:
