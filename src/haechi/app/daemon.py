@@ -13,8 +13,8 @@ from haechi.app.home import Home
 from haechi.engine import readiness
 from haechi.engine.door import Door
 from haechi.engine.scheduler import Scheduler
-from haechi.engine.timetable import Duty
-from haechi.engine.worker import Worker, working
+from haechi.engine.timetable import Duty, Timetable
+from haechi.engine.worker import ANYWHERE, Worker, working
 from haechi.errors import HaechiError
 from haechi.events import SILENT
 from haechi.i18n import _, plural
@@ -38,7 +38,7 @@ def run(home: Home, view: View, *, name: str | None = None, schedules: bool = Tr
     view = logs.beside(view, home)
     with working(serving.post(home, name), serving.outfit(home), view.warn) as worker:
         watch = serving.Watch(home)
-        scheduler = Scheduler(serving.timetable(home, schedules), worker.ledger, _starter(worker))
+        scheduler = Scheduler(_timetable(home, worker, schedules), worker.ledger, _starter(worker))
         try:
             with Door(worker, lambda: watch.home.plan.digest).open(), _figures(watch, view):
                 _begun(view, worker, scheduler)
@@ -50,6 +50,11 @@ def run(home: Home, view: View, *, name: str | None = None, schedules: bool = Tr
             worker.leave()
             raise
         _ended(view, left)
+
+
+def _timetable(home: Home, worker: Worker, schedules: bool) -> Timetable:
+    """What belongs to no service stays on this host, if the plan gives it a name to be asked by."""
+    return serving.timetable(home, schedules, worker.post.near[0] if worker.post.near else ANYWHERE)
 
 
 def _starter(worker: Worker) -> Callable[[str, Duty], None]:
@@ -119,7 +124,8 @@ def _take_up(watch: serving.Watch, worker: Worker, scheduler: Scheduler, view: V
         return
     worker.crew.outfit = serving.outfit(watch.home)
     worker.together = watch.home.plan.server.together
-    scheduler.follow(serving.timetable(watch.home, schedules))
+    worker.room.parallel = serving.post(watch.home, worker.post.name).parallel
+    scheduler.follow(_timetable(watch.home, worker, schedules))
     view.note(_("The plan has changed and is followed."))
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from haechi import plugins
-from haechi.app import copies, jobs, timers, traces
+from haechi.app import copies, jobs, timers, traces, workers
 from haechi.events import Reporter
 from haechi.i18n import _, plural
 from haechi.legs import USUAL
@@ -17,6 +17,7 @@ from haechi.operations.doctor import Finding, Health
 from haechi.operations.proving import sweeping
 from haechi.operations.sets import freezing
 from haechi.operations.watching import filling, looks
+from haechi.operations.watching import workers as watched
 from haechi.places._open import open_place
 from haechi.plan.masking import literals, sources
 
@@ -52,6 +53,7 @@ def examine(home: Home, reporter: Reporter) -> list[Finding]:
         if at.partition(":")[0] not in ("local", "docker", "compose"):  # these share this host's clock
             found += looks.clock_of(lambda at=at: open_place(at), at)  # type: ignore[misc]
     found += _schedules(home)
+    found += doctor.look_at(_("workers"), lambda: watched.findings(workers.standings(home), home.zone))
     found += looks.alerts(home.teller)
     found += doctor.look_at(_("traces"), lambda: traces.examined(home))
     found += doctor.look_at(_("promises"), lambda: iter(_promises(home, reporter)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from haechi import clock
-from haechi.app import watching
+from haechi.app import watching, workers
 from haechi.errors import HaechiError, UsageMistake
 from haechi.events import SILENT, Reporter
 from haechi.fileio import explain, write_atomic
@@ -36,6 +36,7 @@ def gather(home: Home, reporter: Reporter) -> list[Metric]:
         watching.look(home, reporter, known=standings),
         home.teller.waiting(),
         home.desk,
+        workers.standings(home),
     )
 
 

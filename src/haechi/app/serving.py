@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import takewhile
 from pathlib import Path
 
@@ -23,9 +24,10 @@ from haechi.i18n import _
 from haechi.plan.load import load
 
 
-def timetable(home: Home, schedules: bool = True) -> Timetable:
+def timetable(home: Home, schedules: bool = True, here: str = ANYWHERE) -> Timetable:
     """The plan's jobs, one for each service: one that takes long keeps no other waiting, and each is done where its
-    service is near and nobody else works on it."""
+    service is near and nobody else works on it. What belongs to no service is done `here`: whoever looks for alarms
+    remembers on that host what has been told."""
     duties = []
     for job in jobs.every(home) if schedules else ():
         if job.words[0] in ("backup", "verify"):
@@ -34,7 +36,8 @@ def timetable(home: Home, schedules: bool = True) -> Timetable:
             duties += [Duty((job.words[0], n, *rest), n, job.schedule, near(home, n)) for n in names]
         else:
             subject = _subject(job.words)
-            duties.append(Duty(job.words, subject, job.schedule, near(home, subject)))
+            at = here if subject == job.words[0] else near(home, subject)
+            duties.append(Duty(job.words, subject, job.schedule, at))
     server = home.plan.server
     return Timetable(tuple(duties), home.zone, server.spread, tuple(server.blackout))
 
@@ -62,8 +65,13 @@ def post(home: Home, name: str | None = None) -> Post:
         (host and host.parallel) or home.plan.parallel,
         home.plan.server.together,
         (name, *host.labels) if host else (),
-        lease.total_seconds() if (lease := home.plan.server.lease) else LEASE,
+        lease(home).total_seconds(),
     )
+
+
+def lease(home: Home) -> timedelta:
+    """After how long a silent worker counts as dead."""
+    return home.plan.server.lease or timedelta(seconds=LEASE)
 
 
 def ledger(home: Home) -> Ledger:
@@ -71,13 +79,23 @@ def ledger(home: Home) -> Ledger:
     return Ledger(Database.of(home.state, home.plan.journal_url).engine)
 
 
-def paused(home: Home) -> list[str]:
-    """What is not done by itself just now. Looking makes nothing."""
+@contextmanager
+def looking(home: Home) -> Iterator[Ledger | None]:
+    """The same for whoever only looks: looking makes nothing, and of a database that is away nothing is known."""
     database = Database.of(home.state, home.plan.journal_url)
-    if not database.is_shared and not (home.state / "engine.sqlite").exists():
-        return []
-    with suppress(JournalUnavailable):
-        return [_("everything") if name == ALL else name for name in Ledger(database.engine).pauses()]
+    with ExitStack() as stack:
+        ledger = None
+        if database.is_shared or (home.state / "engine.sqlite").exists():
+            with suppress(JournalUnavailable):
+                stack.callback(database.engine.dispose)
+                ledger = Ledger(database.engine)
+        yield ledger
+
+
+def paused(home: Home) -> list[str]:
+    """What is not done by itself just now."""
+    with looking(home) as ledger, suppress(JournalUnavailable):
+        return [_("everything") if name == ALL else name for name in (ledger.pauses() if ledger else ())]
     return []
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from haechi.app import stacks
+from haechi.app import stacks, workers
 from haechi.events import Reporter
 from haechi.i18n import _
 from haechi.operations import status
@@ -15,6 +15,7 @@ from haechi.operations.stacks import alarms as stack_alarms
 from haechi.operations.stacks import status as stack_status
 from haechi.operations.status import Standing
 from haechi.operations.watching import alarms
+from haechi.operations.watching import workers as worker_alarms
 from haechi.operations.watching.alarms import Alarm, Disk, Expected, Watched
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def look(
     found = alarms.look(services, home.desk, reporter, home.disks, known)
     if not names:
         found += stack_alarms.look(stack_status.standings(stacks.drilled(home), known, home.desk, reporter))
+        found += worker_alarms.alarms(workers.standings(home), home.zone)
     return found
 
 

@@ -23,6 +23,7 @@ Event = Literal[
     "disk",
     "anomaly",
     "checklist",
+    "worker",
 ]
 
 
@@ -49,7 +50,7 @@ class Notify(Named):
     mail: Mail | None = Field(None, description="The mail server; for e-mail.")
     to: Annotated[tuple[Value, ...], OneOrMany] = Field((), description="Who gets the e-mail.")
     on: Annotated[tuple[Event, ...], OneOrMany] = Field(
-        ("failure", "partial", "recovered", "overdue", "promise-broken", "drill-failed"),
+        ("failure", "partial", "recovered", "overdue", "promise-broken", "drill-failed", "worker"),
         description="What is told.",
     )
     services: Names = Field((), description="Only about these services.")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from haechi.app import serving
+from haechi.app.home import Home
 from haechi.engine.timetable import Duty, Timetable
+from haechi.plan.load import loads
 from haechi.schedule import Window, parse
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -67,3 +70,33 @@ def test_a_run_has_one_id_whoever_starts_it() -> None:
     assert (
         duty("set backup erp", "daily 02:00").run(at("2026-03-01T17:00")) == "set.backup.erp@20260301T170000Z"
     )
+
+
+def test_services_are_saved_where_they_are_and_what_belongs_to_none_is_done_by_who_asks() -> None:
+    plan = """
+[plan]
+name = "x"
+[host.db1]
+labels = ["seoul"]
+[vault.main]
+url = "/v"
+key = "k"
+[service.erp]
+source = "files"
+paths = ["/erp"]
+to = "vault.main"
+backup = "daily 02:00"
+worker = "seoul"
+[service.crm]
+source = "files"
+paths = ["/crm"]
+to = "vault.main"
+backup = "daily 03:00"
+[notify.hook]
+via = "webhook"
+url = "https://h/x"
+"""
+    home = Home(loads(plan, environment={}))
+    where = {duty.name: duty.at for duty in serving.timetable(home, here="center").duties}
+    assert where == {"backup erp": "seoul", "backup crm": "*", "alarms --tell": "center"}
+    assert "center" not in {duty.at for duty in serving.timetable(home).duties}

@@ -36,9 +36,10 @@ def command(
 ) -> None:
     from rich.console import Group
 
-    from haechi.app import stacks
+    from haechi.app import stacks, workers
     from haechi.cli.render import stack_standings
     from haechi.cli.render import standings as shown
+    from haechi.cli.render import workers as worker_lines
     from haechi.errors import PartlyDone, PromiseBroken
     from haechi.operations import status
     from haechi.operations.stacks import status as stack_status
@@ -54,11 +55,12 @@ def command(
         wholes = stack_status.standings(
             [] if services else stacks.drilled(home), standings, home.desk, reporter
         )
+        crew = [] if services or scenarios else workers.standings(home)
     if scenarios:
         _scenarios(view, home, standings, wholes)
         return
     if nagios:
-        number, line = shown.nagios(standings, wholes)
+        number, line = shown.nagios(standings, wholes, crew)
         view.answer({"status": number, "line": line}, text=lambda: line)
         raise Exit(number)
     unseen = {s.service: s.problem for s in standings if s.problem}
@@ -66,11 +68,16 @@ def command(
     if lost and len({problem.message for problem in unseen.values()}) == 1:
         raise lost  # a table would say nothing beside it
     view.answer(
-        [*shown.standings_as_data(standings), *stack_standings.as_data(wholes)],
+        [
+            *shown.standings_as_data(standings),
+            *stack_standings.as_data(wholes),
+            *worker_lines.as_data(crew),
+        ],
         text=lambda: Group(
             shown.standings(standings, home.zone),
             *shown.former_names(former),
             *stack_standings.text(wholes, home.zone),
+            *worker_lines.text(crew, home.zone),
         ),
     )
     if slow := [one.name for one in wholes if one.rto_broken]:

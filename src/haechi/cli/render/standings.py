@@ -8,7 +8,7 @@ from datetime import timedelta, tzinfo
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from haechi.cli.render import amounts, stack_standings, trends
+from haechi.cli.render import amounts, stack_standings, trends, workers
 from haechi.cli.render.points import proof, state
 from haechi.cli.render.terminal import table
 from haechi.i18n import N_, _, plural
@@ -17,6 +17,7 @@ from haechi.operations.doctor import Finding, Health
 from haechi.operations.stacks.status import StackStanding
 from haechi.operations.status import Standing
 from haechi.operations.watching.alarms import Alarm
+from haechi.operations.watching.workers import WorkerStanding
 
 _HEALTH = {
     Health.GOOD: (N_("good"), "green"),
@@ -129,7 +130,9 @@ def standings_as_data(found: Iterable[Standing]) -> list[dict[str, object]]:
     ]
 
 
-def nagios(found: Iterable[Standing], wholes: Sequence[StackStanding] = ()) -> tuple[int, str]:
+def nagios(
+    found: Iterable[Standing], wholes: Sequence[StackStanding] = (), crew: Sequence[WorkerStanding] = ()
+) -> tuple[int, str]:
     """The status and the line that Nagios, Icinga and their like read."""
     all_of_them = list(found)
     critical = [s for s in all_of_them if s.problem or s.broken or s.state is ProofState.FAILED]
@@ -140,6 +143,10 @@ def nagios(found: Iterable[Standing], wholes: Sequence[StackStanding] = ()) -> t
         broken, overdue = stack_standings.trouble(one)
         bad += broken
         late += overdue
+    for worker in crew:
+        missed, old = workers.trouble(worker)
+        bad += missed
+        late += old
     status, word = (2, "CRITICAL") if bad else (1, "WARNING") if late else (0, "OK")
     said = ", ".join((*bad, *late))
     figures = " ".join(figure for s in all_of_them for figure in _figures(s))
@@ -187,6 +194,7 @@ EVENTS = {
     "disk": N_("disk"),
     "anomaly": N_("unusual"),
     "checklist": N_("checklist overdue"),
+    "worker": N_("worker"),
 }
 
 

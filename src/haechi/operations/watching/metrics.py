@@ -18,6 +18,7 @@ from haechi.operations.desk import Desk
 from haechi.operations.status import Standing
 from haechi.operations.watching.alarms import Alarm
 from haechi.operations.watching.copies import CopyStanding, Spread
+from haechi.operations.watching.workers import State, WorkerStanding
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -66,6 +67,10 @@ FAMILIES = {
     "haechi_copy_newest_timestamp_seconds": "The moment that the newest point there holds.",
     "haechi_copy_behind_seconds": "How much newer the newest point anywhere is.",
     "haechi_copy_verified_timestamp_seconds": "When a point there was last read to its end.",
+    "haechi_worker_alive": "1 while the worker gives signs of life, else 0.",
+    "haechi_worker_missed": "1 if the worker is away and the plan wants it, else 0.",
+    "haechi_worker_seen_timestamp_seconds": "When the worker last gave a sign of life.",
+    "haechi_worker_old": "1 if other workers have a newer version, else 0.",
     "haechi_alarms": "Alarms that stand, as haechi alarms tells them.",
     "haechi_notify_waiting": "Messages that could not be sent yet.",
 }
@@ -78,6 +83,7 @@ EVENTS = (
     "disk",
     "anomaly",
     "checklist",
+    "worker",
 )
 
 
@@ -87,6 +93,7 @@ def gather(
     alarms: Sequence[Alarm],
     waiting: int,
     desk: Desk,
+    workers: Iterable[WorkerStanding] = (),
 ) -> list[Metric]:
     """Every family that has something to say, in a settled order."""
     made = {name: Metric(name, meaning) for name, meaning in FAMILIES.items()}
@@ -97,6 +104,8 @@ def gather(
     for spread in spreads:
         for copy in spread.copies:
             _copy(made, spread.service, copy)
+    for worker in workers:
+        _worker(made, worker)
     standing_now = Counter(alarm.event for alarm in alarms)
     for event in (*EVENTS, *sorted(standing_now.keys() - set(EVENTS))):
         made["haechi_alarms"].add(standing_now[event], event=event)
@@ -146,6 +155,13 @@ def _copy(made: dict[str, Metric], service: str, copy: CopyStanding) -> None:
     made["haechi_copy_newest_timestamp_seconds"].add(copy.newest.time if copy.newest else None, **labels)
     made["haechi_copy_behind_seconds"].add(copy.behind, **labels)
     made["haechi_copy_verified_timestamp_seconds"].add(copy.verified_at, **labels)
+
+
+def _worker(made: dict[str, Metric], one: WorkerStanding) -> None:
+    made["haechi_worker_alive"].add(one.state is State.ALIVE, worker=one.name)
+    made["haechi_worker_missed"].add(one.missed, worker=one.name)
+    made["haechi_worker_seen_timestamp_seconds"].add(one.sign.seen if one.sign else None, worker=one.name)
+    made["haechi_worker_old"].add(bool(one.newer), worker=one.name)
 
 
 def _last_run(desk: Desk, service: str) -> list[Run]:
