@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 
 class Gate:
-    def __init__(self, host: str, port: int):
+    def __init__(self, host: str, port: int, at: str = "127.0.0.1"):
         self._behind = (host, port)
-        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening = socket.create_server((at, 0))
         self._open = threading.Event()
         self._open.set()
         self._ended = False
@@ -23,14 +23,15 @@ class Gate:
         self.port = int(self._listening.getsockname()[1])
         self.carried = 0  # bytes, both ways
         self._limit: int | None = None
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{at}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     @classmethod
     @contextmanager
-    def before(cls, url: str) -> Iterator[Self]:
+    def before(cls, url: str, at: str = "127.0.0.1") -> Iterator[Self]:
+        """`at`: an address of this host that others reach."""
         parts = urlsplit(url)
-        gate = cls(parts.hostname or "127.0.0.1", parts.port or 80)
+        gate = cls(parts.hostname or "127.0.0.1", parts.port or 80, at)
         try:
             yield gate
         finally:

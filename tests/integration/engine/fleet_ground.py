@@ -13,14 +13,18 @@ from datetime import timedelta
 from pathlib import Path
 
 from haechi import clock
-from haechi.app import open_home
+from haechi.app import open_home, workers
+from haechi.app.home import Home
 from haechi.engine.database import Database
 from haechi.engine.ledger import Ledger
 from haechi.model import RestorePoint
+from haechi.operations.watching.workers import WorkerStanding
 from haechi.schedule import parse
 from haechi.sources._postgresql import embedded
+from tests.servers.gate import Gate
 from tests.servers.namespace import Namespace
 from tests.servers.postgres import SETTINGS, bindir
+from tests.servers.seaweedfs import SeaweedFS
 
 _HEAD = """
 [plan]
@@ -36,8 +40,15 @@ lease = "{lease}s"
 spread = "1s"
 
 [vault.main]
-url = "{root}/vault"
 key = {{ file = "{root}/key" }}
+{vault}
+"""
+_BUCKET = """
+url = "s3://{bucket}/fleet"
+endpoint = "{endpoint}"
+region = "us-east-1"
+access_key = "{access_key}"
+secret_key = "{secret_key}"
 """
 _DUMP = """#!/bin/sh
 echo $1 $HOST $$ >>{root}/began
@@ -57,6 +68,7 @@ class Host:
     inside: Namespace | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     running: subprocess.Popen[bytes] | None = None
+    schedules: bool = False
 
     @property
     def plan(self) -> Path:
@@ -69,6 +81,7 @@ class Host:
 
     def start(self, *words: str, program: Sequence[str] = ("-m", "haechi")) -> None:
         """This command in the foreground of this host, told to go by its name in the plan."""
+        self.schedules = "serve" in words
         argv = [sys.executable, *program, "--plan", str(self.plan), *words, "--name", self.name]
         with (self.directory / "log").open("ab") as log:
             self.running = subprocess.Popen(
@@ -111,8 +124,9 @@ class Host:
 class Fleet:
     """Hosts that share a vault and a PostgreSQL, which may be restarted."""
 
-    def __init__(self, root: Path, server: embedded.EmbeddedServer, lease: int):
+    def __init__(self, root: Path, server: embedded.EmbeddedServer, lease: int, vault: Callable[[Host], str]):
         self.root = root
+        self.vault = vault
         self.lease = lease
         self.hosts: dict[str, Host] = {}
         # Hours away from now: no turn comes by itself while a test runs.
@@ -142,10 +156,13 @@ class Fleet:
     def plan(self, rest: str) -> None:
         """The same on each host, but for the directory of its state."""
         for host in self.hosts.values():
-            text = _HEAD.format(root=self.root, state=host.directory / "state", lease=self.lease) + rest
-            fresh = host.directory / "fresh.toml"
-            fresh.write_text(text)
-            fresh.rename(host.plan)
+            of = {"state": host.directory / "state", "lease": self.lease, "vault": self.vault(host)}
+            self._write(host, _HEAD.format(root=self.root, **of) + rest)
+
+    def _write(self, host: Host, text: str) -> None:
+        fresh = host.directory / "fresh.toml"
+        fresh.write_text(text)
+        fresh.rename(host.plan)
 
     def service(self, name: str, at: str = "", more: str = "", when: str = "") -> str:
         worker = f'worker = "{at}"' if at else ""
@@ -159,14 +176,16 @@ backup = "{when or self.soon}"
 {more}
 """
 
-    def haechi(self, host: Host, *words: str) -> None:
-        subprocess.run(
+    def haechi(self, host: Host, *words: str, status: int = 0) -> str:
+        done = subprocess.run(
             [sys.executable, "-m", "haechi", "--plan", host.plan, *words],
-            check=True,
+            check=False,
             capture_output=True,
             env={**os.environ, **host.env, "HAECHI_JOURNAL": host.journal},
             timeout=100,
         )
+        assert done.returncode == status, done.stderr.decode()
+        return done.stdout.decode()
 
     def due(self, *services: str, when: str = "") -> None:
         """As if this host had slept: the newest turn of these was missed, and is made up for."""
@@ -174,6 +193,9 @@ backup = "{when or self.soon}"
         for name in services:
             wait(lambda name=name: ledger.fired().get(f"backup {name}", ("",))[0] in ("", schedule))  # type: ignore[misc]
             ledger.fire(f"backup {name}", schedule, clock.now() - timedelta(days=9))
+        for host in self.hosts.values():
+            if host.schedules:  # it looks at once when its plan has changed, else three times a minute
+                self._write(host, host.plan.read_text() + "#\n")
 
     def go(self, *services: str) -> None:
         for name in services:
@@ -196,11 +218,20 @@ backup = "{when or self.soon}"
     def logs(self) -> str:
         return "\n".join(f"{host.name}:\n{host.log}" for host in self.hosts.values())
 
-    def points(self, service: str) -> Sequence[RestorePoint]:
-        """As they lie in the vault."""
+    @property
+    def home(self) -> Home:
+        """As the first host has it."""
         host = next(iter(self.hosts.values()))
         os.environ["HAECHI_JOURNAL"] = self.url("127.0.0.1")
-        return open_home(host.plan).destination("vault.main").points(service)
+        return open_home(host.plan)
+
+    def points(self, service: str) -> Sequence[RestorePoint]:
+        """As they lie in the vault."""
+        return self.home.destination("vault.main").points(service)
+
+    def workers(self) -> dict[str, WorkerStanding]:
+        """As whoever looks from outside sees them."""
+        return {one.name: one for one in workers.standings(self.home)}
 
     def statuses(self) -> dict[str, str]:
         """What the engine thinks of each run."""
@@ -230,15 +261,33 @@ backup = "{when or self.soon}"
         self.database.engine.dispose()
 
 
+def in_a_bucket(storage: SeaweedFS, ways: Mapping[str, Gate]) -> Callable[[Host], str]:
+    """The vault as each host is told where it is: by a gate of its own, where it cannot reach the storage itself."""
+    bucket = storage.bucket()
+
+    def told(host: Host) -> str:
+        way = {"endpoint": ways[host.name].url} if host.name in ways else {}
+        return _BUCKET.format(bucket=bucket, **{**storage.options, **way})
+
+    return told
+
+
 @contextmanager
-def a_fleet(root: Path, *, lease: int = 10, addresses: Sequence[str] = ()) -> Iterator[Fleet]:
-    """Its server listens on this host, and at these addresses of networks that lead nowhere else."""
+def a_fleet(
+    root: Path,
+    *,
+    lease: int = 10,
+    addresses: Sequence[str] = (),
+    vault: Callable[[Host], str] | None = None,
+) -> Iterator[Fleet]:
+    """Its server listens on this host, and at these addresses of networks that lead nowhere else. Its vault is a
+    directory, if nothing else is said."""
     server = embedded.create(root / "server", bindir=bindir(15))
     with (server.data / "pg_hba.conf").open("a") as access:
         access.write("host all all 10.0.0.0/8 scram-sha-256\n")
     server.host = ",".join(("127.0.0.1", *addresses))
     embedded.launch(server, settings=SETTINGS)
-    made = Fleet(root, server, lease)
+    made = Fleet(root, server, lease, vault or (lambda _host: f'url = "{root}/vault"'))
     try:
         yield made
     finally:

@@ -1,17 +1,26 @@
-"""Three workers, one killed, one cut off, their database restarted: each backup is made once, and nothing hangs."""
+"""Three workers, one killed, one cut off, their database restarted: each backup is made once, and nothing hangs.
+
+Who is away is seen, and told once; what comes back is what was saved.
+"""
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from haechi.engine.ledger import Ledger
-from tests.integration.engine.fleet_ground import Fleet, a_fleet, wait
+from haechi.operations.watching.workers import State
+from tests.integration.engine.fleet_ground import Fleet, Host, a_fleet, in_a_bucket, wait
+from tests.servers.gate import Gate
 from tests.servers.namespace import namespace
+from tests.servers.receiver import webhook
+from tests.servers.seaweedfs import SeaweedFS
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(400)]  # a slow machine takes its time; a quiet one 20 s
 POOL = ("alpha", "beta", "gamma")
@@ -30,10 +39,13 @@ def fleet(open_directory: Path) -> Iterator[Fleet]:
         yield made
 
 
-def test_killed_cut_off_and_the_database_restarted(open_directory: Path) -> None:
+def test_killed_cut_off_and_the_database_restarted(open_directory: Path, seaweedfs: SeaweedFS) -> None:
     with ExitStack() as stack:
         spaces = {name: stack.enter_context(namespace()) for name in OWN}
-        fleet = stack.enter_context(a_fleet(open_directory, addresses=[s.here for s in spaces.values()]))
+        here = {name: space.here for name, space in spaces.items()}
+        gates = {n: stack.enter_context(Gate.before(seaweedfs.endpoint, at)) for n, at in here.items()}
+        vault = in_a_bucket(seaweedfs, gates)
+        fleet = stack.enter_context(a_fleet(open_directory, addresses=[*here.values()], vault=vault))
         center = fleet.host("center")
         for name, space in spaces.items():
             fleet.host(name, space)
@@ -73,6 +85,15 @@ def test_killed_cut_off_and_the_database_restarted(open_directory: Path) -> None
         for host in (center, cut, whole):
             assert host.wait() == 0
             assert "nothing was under way" in host.log
+        comes_back(fleet, center, *POOL, f"at-{cut.name}")
+
+
+def comes_back(fleet: Fleet, host: Host, *services: str) -> None:
+    """The vault that all have written to is whole, and holds what each service said."""
+    fleet.haechi(host, "vault", "check", "main", "--read-data")
+    for name in services:
+        fleet.haechi(host, "restore", name, "--to", f"file={fleet.root}/back-{name}")
+        assert (fleet.root / f"back-{name}").read_text() == f"what {name} holds \n"
 
 
 OLD = "import sys, haechi; haechi.__version__ = '0.0.1'; from haechi.__main__ import main; sys.exit(main())"
@@ -82,6 +103,7 @@ def test_one_worker_of_a_name_and_an_old_one_is_told(fleet: Fleet) -> None:
     one, twin, old = fleet.host("one"), fleet.host("twin"), fleet.host("old")
     fleet.plan("[host.one]\n[host.old]\n" + fleet.service("erp", "one"))
     fleet.haechi(one, "vault", "init")
+    assert fleet.workers() == {}
     one.work("serve")
     twin.name = "one"
     twin.start("worker")
@@ -91,6 +113,7 @@ def test_one_worker_of_a_name_and_an_old_one_is_told(fleet: Fleet) -> None:
     assert "--name NAME" in twin.log
     wait(lambda: "this host 0.0.1: upgrade this one" in old.words)
     wait(lambda: "old has Haechi 0.0.1" in one.words)
+    assert [name for name, worker in fleet.workers().items() if worker.newer] == ["old"]
 
     fleet.due("erp")
     wait(lambda: fleet.who("erp") == ["one"])
@@ -99,6 +122,54 @@ def test_one_worker_of_a_name_and_an_old_one_is_told(fleet: Fleet) -> None:
     fleet.go("erp")
     wait(lambda: fleet.done("erp"))
     assert len(fleet.points("erp")) == 1
+
+
+def test_who_is_missed_is_seen_and_told_once(fleet: Fleet) -> None:
+    with webhook() as told:
+        center, one = fleet.host("center"), fleet.host("one")
+        fleet.plan(
+            "[host.center]\n[host.one]\n"
+            + fleet.service("erp", "one")
+            + f'[notify.people]\nvia = "webhook"\nurl = "{told.url}"\non = ["worker"]\n'
+        )
+        fleet.haechi(center, "vault", "init")
+        center.work("serve")
+        one.work("worker")
+        fleet.due("erp")
+        wait(lambda: fleet.workers()["one"].sign.works_on)  # type: ignore[union-attr]
+        shown = fleet.haechi(center, "status")
+        assert "alive" in shown
+        assert "no sign of life" not in shown
+
+        one.end(signal.SIGKILL)
+        wait(lambda: "one is silent" in center.words)  # the others have buried it by now
+        assert fleet.workers()["center"].state is State.ALIVE
+        entry = next(e for e in as_json(fleet, center, "status") if e.get("worker") == "one")
+        assert (entry["state"], entry["missed"], entry["waiting"]) == ("silent", True, ["erp"])
+        found = as_json(fleet, center, "doctor", status=1)
+        assert [f["health"] for f in found if f["subject"] == "worker one"] == ["bad"]
+        assert 'haechi_worker_missed{worker="one"} 1' in fleet.haechi(center, "metrics")
+        for _look in range(2):
+            found = as_json(fleet, center, "alarms", "--tell", status=21)
+            assert [a["subject"] for a in found if a["event"] == "worker"] == ["one"]
+        (call,) = told.calls
+        assert "no sign of life" in call[1].decode()
+
+        one.work("worker")
+        assert not fleet.workers()["one"].missed
+        fleet.go("erp")
+        wait(lambda: fleet.done("erp"))
+        for host in (center, one):
+            host.tell(signal.SIGTERM)
+        assert [host.wait() for host in (center, one)] == [0, 0]
+        assert {name: worker.state for name, worker in fleet.workers().items()} == {
+            "center": State.ENDED,
+            "one": State.ENDED,
+        }
+
+
+def as_json(fleet: Fleet, host: Host, *words: str, status: int = 0) -> Any:
+    return json.loads(fleet.haechi(host, "--json", *words, status=status))
 
 
 def test_a_service_moves_host_and_secrets_stay_where_they_are_needed(fleet: Fleet) -> None:
@@ -123,8 +194,7 @@ def test_a_service_moves_host_and_secrets_stay_where_they_are_needed(fleet: Flee
     fleet.plan(
         hosts + fleet.service("secret", "one", secret) + fleet.service("moves", "two", when=fleet.later)
     )
-    for host in (center, two):
-        wait(lambda host=host: "has changed and is followed" in host.words)  # type: ignore[misc]
+    wait(lambda: "has changed and is followed" in two.words)
     fleet.due("moves", when=fleet.later)
     wait(lambda: fleet.done("moves"))
     assert fleet.who("moves") == ["one", "two"]
