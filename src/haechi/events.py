@@ -152,7 +152,7 @@ class _Naming:
     subject: str
 
     def hear(self, event: Event) -> None:
-        if isinstance(event, StepStarted | StepEnded) and not event.title.startswith(self.subject):
+        if isinstance(event, StepStarted | StepEnded) and not event.title.startswith(f"{self.subject}: "):
             title = _("{service}: {title}").format(service=self.subject, title=event.title)
             event = replace(event, title=title)
         self.listener.hear(event)

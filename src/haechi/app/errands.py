@@ -82,7 +82,12 @@ class Errand(Generic[T]):
         orders = {name: {**order, **own.get(name, {})} for name in subjects}
         sent = caller.send(home.state, home.plan.digest, self.name, orders, reporter, at=at)
         if sent is None:
-            return Outcomes({name: self.do(home, name, orders[name], reporter) for name in subjects}, {})
+            several = len(subjects) > 1
+            done = {
+                name: self.do(home, name, orders[name], reporter.about(name) if several else reporter)
+                for name in subjects
+            }
+            return Outcomes(done, {})
         if not sent.done:
             sent.raise_if_any_failed()
         return Outcomes(

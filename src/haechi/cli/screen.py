@@ -174,11 +174,12 @@ class Screen:
     # -- long work --------------------------------------------------------------------------------
 
     @contextmanager
-    def progress(self, *others: Listener) -> Iterator[Reporter]:
-        """A reporter whose steps are shown as they run; `others` (the journal) hear the same."""
+    def progress(self, *others: Listener, asking: bool = False) -> Iterator[Reporter]:
+        """A reporter whose steps are shown as they run; `others` (the journal) hear the same. `asking`: somebody
+        types meanwhile, and bars would be in their way."""
         from haechi.cli.render import progress
 
-        with progress.listener(self) as shown:
+        with progress.listener(self, asking=asking) as shown:
             kept: list[Listener] = [one for one in (self.log, self.traces) if one is not None]
             yield Reporter(shown, *kept, *others)
 
@@ -203,8 +204,9 @@ class Screen:
         if typed != word:
             raise NotConfirmed(_("Not confirmed. Nothing was done."))
 
-    def ask(self, question: str, default: str = "") -> str:
-        """A line from the person, or the default where nobody can be asked or --yes was given."""
+    def ask(self, question: str, default: str = "", *, below: bool = False) -> str:
+        """A line from the person, or the default where nobody can be asked or --yes was given. `below`: they type
+        on a line of its own."""
         if default and (self.yes or not self.interactive):
             return default
         if not self.interactive:
@@ -212,7 +214,8 @@ class Screen:
                 _("Nobody is here to answer: {question}").format(question=question),
                 hint=_("Run it in a terminal."),
             )
-        self._write(self.err, f"{question} [{default}] " if default else f"{question} ")
+        likely = f" [{default}]" if default else ""
+        self._write(self.err, f"{question}{likely}" + ("\n  > " if below else " "))
         line = sys.stdin.readline()
         if not line:
             raise NotConfirmed(_("Not confirmed. Nothing was done."))

@@ -25,6 +25,7 @@ from haechi.schedule import Schedule
 
 MACHINE = "haechi"
 _LOOKED_AT = 50  # reports of one list
+_NAMED = 8  # updates that wait; the package manager has all of them
 PATIENCE = timedelta(hours=12)  # people have other things to do, too
 
 
@@ -237,11 +238,12 @@ def _updates(state: State) -> tuple[Result, str] | None:
     waiting = state.updates()
     if waiting is None:
         return None
-    return (
-        (Result.FAILED, _("not installed: {names}").format(names=", ".join(waiting)))
-        if waiting
-        else (Result.DONE, "")
-    )
+    if not waiting:
+        return Result.DONE, ""
+    named = list(waiting[:_NAMED])
+    if len(waiting) > _NAMED:
+        named.append(_("… and {count} more").format(count=len(waiting) - _NAMED))
+    return Result.FAILED, _("not installed: {names}").format(names=", ".join(named))
 
 
 def _unless(

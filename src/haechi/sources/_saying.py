@@ -20,7 +20,7 @@ _WORDS = frozenset(
         N_("documents"), N_("oplog entries"), N_("collections missing"), N_("databases missing"), N_("missing"),
         N_("parts missing"), N_("encoding"), N_("collate"), N_("ctype"), N_("large objects"),
         N_("sequences behind"), N_("amcheck"), N_("keys that do not expire"), N_("revision"), N_("keys"),
-        N_("hash"), N_("members"), N_("pages"), N_("page size"), N_("user version"), N_("integrity"), N_("made"),
+        N_("hash"), N_("members"), N_("pages"), N_("page size"), N_("user version"), N_("integrity"),
         N_("extensions"), N_("schemas"), N_("materialized views"), N_("foreign tables"),
         N_("partitioned tables"), N_("sequences"), N_("functions"), N_("constraints"), N_("policies"),
         N_("event triggers"), N_("publications"), N_("subscriptions"), N_("users"), N_("vhosts"),
@@ -28,6 +28,8 @@ _WORDS = frozenset(
         N_("exchanges"), N_("bindings"), N_("texts"),
     )
 )  # fmt: skip
+_MEANT = {"made": N_("indexes, views and triggers")}
+_FIGURES = ("rows", "digest")  # of one thing; the keys of others are names that people gave
 _NAMES = (
     N_("{what}, missing"),
     N_("{what} in the copy"),
@@ -59,13 +61,15 @@ def value(found: Any) -> str:
     if isinstance(found, list | tuple) and not any(isinstance(one, list | tuple | dict) for one in found):
         return ", ".join(_like(_THINGS, str(one)) or str(one) for one in found)
     if isinstance(found, Mapping) and not any(isinstance(one, list | tuple | dict) for one in found.values()):
-        return ", ".join(f"{_known(str(key)) or key} {one}" for key, one in found.items())
+        return ", ".join(f"{_(key) if key in _FIGURES else key} {one}" for key, one in found.items())
     if isinstance(found, list | tuple | Mapping):
         return json.dumps(found, ensure_ascii=False, default=str)
     return str(found)
 
 
 def _known(word: str) -> str:
+    if word in _MEANT:
+        return _(_MEANT[word])
     spaced = word.replace("_", " ")
     return _(spaced) if spaced in _WORDS else _like(_NAMES, word)
 

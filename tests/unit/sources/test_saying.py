@@ -30,6 +30,7 @@ def foreign(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("/srv/data: files", "/srv/data: FILES"),
         ("objects", "OBJECTS"),
+        ("app.db: made", "app.db: INDEXES, VIEWS AND TRIGGERS"),
         ("media: contents_by_name", "media: CONTENTS BY NAME"),
         ("shop: indexes, missing", "shop: »INDEXES, missing«"),
         ("messages of mail: digest", "»messages of mail«: DIGEST"),
@@ -53,6 +54,7 @@ def test_names(foreign: None, kept: str, shown: str) -> None:
         (["public.a", "public.b"], "public.a, public.b"),
         (["a is missing", "b is not what it was", "…"], "»a is missing«, »b is not what it was«, …"),
         ({"rows": 3, "digest": "ab"}, "ROWS 3, DIGEST ab"),
+        ({"files": 3}, "files 3"),
         ({"by": [1]}, '{"by": [1]}'),
         (0, "0"),
         (False, "False"),

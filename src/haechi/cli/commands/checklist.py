@@ -51,6 +51,7 @@ def command(
     who = by or getpass.getuser()
     with view.progress() as reporter:
         state = checklists.state(home, reporter)
+    with view.progress(asking=True) as reporter:
         gone = checklist.go_through(
             chosen, state, who, lambda line: _ask(view, line, who), home.desk, reporter
         )
@@ -78,9 +79,9 @@ def _ask(view: Screen, line: Line, who: str) -> Answer | None:
     said = ""
     while said not in (*_YES, *_NO, *_LATER):
         question = "  " + _("In order? yes, no or later:")
-        said = view.ask("\n".join([*about, question]), _("later")).lower()
+        said = view.ask("\n".join([*about, question]), _("later"), below=True).lower()
         about = []  # who has mistyped has read it
     if said in _LATER:
         return None
-    note = view.ask("  " + _("Anything to add?"), "-")
+    note = view.ask("  " + _("Anything to add?"), "-", below=True)
     return Answer(line.item, Result.DONE if said in _YES else Result.FAILED, who, "" if note == "-" else note)

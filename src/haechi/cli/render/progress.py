@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def listener(view: Screen) -> Iterator[Listener]:
+def listener(view: Screen, *, asking: bool = False) -> Iterator[Listener]:
     """The listener that fits what was asked and where standard error goes."""
-    if view.quiet:
+    if view.quiet or (asking and view.interactive):
         yield WarningsOnly(view)
     elif view.json:
         from haechi.cli.render.jsonlines import JsonLines
@@ -34,7 +34,7 @@ def listener(view: Screen) -> Iterator[Listener]:
 
 
 class WarningsOnly:
-    """For --quiet."""
+    """For --quiet, and while somebody types."""
 
     def __init__(self, view: Screen):
         self._view = view
