@@ -9,7 +9,8 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 from haechi.errors import Damaged, NotThere
 from haechi.events import SILENT, Reporter, Step
@@ -26,45 +27,47 @@ _GAP = 256 << 10  # reading over so much that is not wanted is cheaper than aski
 
 
 _BLOB = struct.Struct(">III32s")  # so that their bytes sort as they lie
+_EXTENT = struct.calcsize(">II")  # so many of them say where it lies
 
 
-@dataclass(slots=True)
 class _Wanted:
     """What is wanted of one pack, in few bytes: a snapshot may have millions of blobs, and name one of them, such as
     that of a hole, a million times. So they are not looked up among those that were named before, but sifted when
-    there have come as many again."""
+    there have come as many again. Those that are not read need not be known by name."""
 
-    end: int = 0
-    packed: bytearray = field(default_factory=bytearray)
-    sift_at: int = 4096 * _BLOB.size
+    __slots__ = ("_most", "_packed", "_size", "end")
+
+    def __init__(self, read: bool) -> None:
+        self.end = 0
+        self._size = _BLOB.size if read else _EXTENT
+        self._packed = bytearray()
+        self._most = 4096 * self._size
 
     def add(self, blob: Blob) -> None:
         self.end = max(self.end, blob.offset + blob.length)
-        self.packed += _BLOB.pack(blob.offset, blob.length, blob.plain, blob.id)
-        if len(self.packed) >= self.sift_at:
+        self._packed += _BLOB.pack(blob.offset, blob.length, blob.plain, blob.id)[: self._size]
+        if len(self._packed) >= self._most:
             self.sift()
+            self._most = max(self._most, 2 * len(self._packed))
 
     def sift(self) -> None:
         """Each once, as they lie."""
-        self.packed = bytearray().join(sorted({bytes(one) for one in _each(self.packed)}))
-        self.sift_at = 2 * max(len(self.packed), 4096 * _BLOB.size)
+        view = memoryview(self._packed)
+        found = {bytes(view[at : at + self._size]) for at in range(0, len(view), self._size)}
+        self._packed = bytearray().join(sorted(found))
 
     def blobs(self) -> Iterator[Blob]:
-        for offset, length, plain, name in _BLOB.iter_unpack(self.packed):
+        for offset, length, plain, name in _BLOB.iter_unpack(self._packed):
             yield Blob(name, Kind.DATA, offset, length, plain)
 
     @property
     def count(self) -> int:
-        return len(self.packed) // _BLOB.size
+        return len(self._packed) // self._size
 
     @property
     def length(self) -> int:
-        return sum(length for _offset, length, _plain, _name in _BLOB.iter_unpack(self.packed))
-
-
-def _each(packed: bytearray) -> Iterator[memoryview]:
-    view = memoryview(packed)
-    return (view[at : at + _BLOB.size] for at in range(0, len(packed), _BLOB.size))
+        each = struct.iter_unpack(f">II{self._size - _EXTENT}x", self._packed)
+        return sum(length for _offset, length in each)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def look(
     """Raises Damaged unless the snapshot can be brought back, as far as was looked. With a share, so many of its
     packs are read and the others only looked at."""
     files = 0
-    packs: dict[bytes, _Wanted] = defaultdict(_Wanted)
+    packs: dict[bytes, _Wanted] = defaultdict(partial(_Wanted, read_data))
     for path, content in trees.files(vault.blobs.tree, snapshot.tree):  # each on the way is authenticated
         files += 1
         for blob in content:
