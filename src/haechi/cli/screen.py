@@ -215,7 +215,8 @@ class Screen:
                 hint=_("Run it in a terminal."),
             )
         likely = f" [{default}]" if default else ""
-        self._write(self.err, f"{question}{likely}" + ("\n  > " if below else " "))
+        asked = folded(f"{question}{likely}", get_terminal_size().columns - 1)
+        self._write(self.err, asked + ("\n  > " if below else " "))
         line = sys.stdin.readline()
         if not line:
             raise NotConfirmed(_("Not confirmed. Nothing was done."))

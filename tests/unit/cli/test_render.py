@@ -21,7 +21,7 @@ from haechi.cli.render.jsonlines import JsonLines
 from haechi.cli.render.jsontext import as_json
 from haechi.cli.render.lines import PlainLines
 from haechi.cli.render.terminal import console, table
-from haechi.cli.render.width import cut, folded, pad, two_columns, width, wrap
+from haechi.cli.render.width import commented, cut, folded, pad, two_columns, width, wrap
 from haechi.credentials import Secret
 from haechi.errors import Status
 from haechi.events import Event, Listener, Reporter, RunListener, StepEnded
@@ -108,6 +108,13 @@ def test_lines_are_folded_between_words_and_keep_their_indent() -> None:
         "  계획에 “vault.mian” 금고나",
         "  보관소가 없습니다.",
     ]
+
+
+def test_comments_of_a_plan_are_folded_into_comments() -> None:
+    said = commented("# 조언: " + "가나다 " * 20 + "\n" + 'name = "' + "x" * 90 + '"', 40)
+    *comments, entry = said.splitlines()
+    assert len(comments) > 2 and all(one.startswith("# ") and width(one) <= 40 for one in comments)
+    assert entry.startswith('name = "') and len(entry) > 90
 
 
 def test_a_table_fits_in_80_columns() -> None:

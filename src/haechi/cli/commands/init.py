@@ -43,7 +43,7 @@ def command() -> None:
             lines.append(
                 _("The vault's key is in {path}. Keep a copy of it in another place.").format(path=chosen.key)
             )
-        lines.append(_("Look the plan over, then: haechi plan check && haechi vault init && haechi backup"))
+        lines += [_("Look the plan over, then:"), "  haechi plan check && haechi vault init && haechi backup"]
         return "\n".join(lines)
 
     data = {

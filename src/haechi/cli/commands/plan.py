@@ -47,6 +47,7 @@ def check() -> None:
 def show() -> None:
     from haechi.app.home import Home
     from haechi.cli.render import spreads
+    from haechi.cli.render.width import commented
     from haechi.plan import load
     from haechi.plan import show as shown
 
@@ -58,7 +59,8 @@ def show() -> None:
 
     def text() -> str:
         lines = [f"# {spreads.cost_line(cost)}" for cost in costs]  # what is shown stays a plan
-        return "\n".join([shown.as_text(plan), *([""] if lines else []), *lines])
+        said = "\n".join([shown.as_text(plan), *([""] if lines else []), *lines])
+        return commented(said, get_terminal_size().columns) if view.out.isatty() else said
 
     view.answer(data, text=text)
 

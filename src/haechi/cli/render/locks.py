@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from haechi.cli.render import amounts
-from haechi.cli.render.terminal import table
+from haechi.cli.render.terminal import next_step, table
 from haechi.i18n import _
 from haechi.operations.destinations.locks import Locked
 
@@ -33,7 +33,7 @@ def text(found: Sequence[Locked], zone: tzinfo | None) -> RenderableType:
         if one.problem:
             below += [
                 Text(f"{one.where}: {one.problem}", style="yellow"),
-                Text(f"  → {one.mend}", style="dim"),
+                next_step(one.mend),
             ]
     return Group(made, *below) if made.row_count else _("The plan keeps nothing in a bucket that could lock.")
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from haechi.cli.render import amounts
 from haechi.cli.render.points import state
-from haechi.cli.render.terminal import table
+from haechi.cli.render.terminal import next_step, table
 from haechi.errors import HaechiError
 from haechi.i18n import _
 from haechi.operations.destinations.costs import Cost
@@ -40,7 +40,7 @@ def text(found: Sequence[Spread], costs: Sequence[Cost], zone: tzinfo | None) ->
             said = _("{service}: by the rule {rule}: {found}").format(
                 service=spread.service, rule=spread.rule, found=leg.found
             )
-            below += [Text(said, style="yellow"), Text(f"  → {leg.mend}", style="dim")]
+            below += [Text(said, style="yellow"), next_step(leg.mend)]
     if not made.row_count:
         return _("The plan has no services yet.")
     below += [Text(cost_line(cost)) for cost in costs]
@@ -48,7 +48,7 @@ def text(found: Sequence[Spread], costs: Sequence[Cost], zone: tzinfo | None) ->
     for where, problem in away.items():
         told.append(Text(f"{where}: {problem.message}", style="red"))
         if problem.hint:
-            told.append(Text(f"  → {problem.hint}", style="dim"))
+            told.append(next_step(problem.hint))
     return Group(made, *told, *below)
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from haechi.cli.render import amounts, stack_standings, trends, workers
 from haechi.cli.render.points import proof, state
-from haechi.cli.render.terminal import table
+from haechi.cli.render.terminal import next_step, table
 from haechi.i18n import N_, _, plural
 from haechi.model import ProofState
 from haechi.operations.doctor import Finding, Health
@@ -29,7 +29,7 @@ _HEALTH = {
 def standings(found: Iterable[Standing], zone: tzinfo | None = None) -> RenderableType:
     """One line a service: RPO and RTO as promised, what holds now, the worst of 30 days, what is proven. Below, what
     the states rest on."""
-    below: list[Text] = []
+    below: list[RenderableType] = []
     made = table(
         _("service"),
         _("state"),
@@ -70,7 +70,7 @@ def standings(found: Iterable[Standing], zone: tzinfo | None = None) -> Renderab
     for (message, hint), names in away.items():
         below.append(Text(f"{', '.join(names)}: {message}", style="red"))
         if hint:
-            below.append(Text("  → " + hint, style="dim"))
+            below.append(next_step(hint))
     if guessed:
         note = _("~ estimated from others of its kind: measure it with haechi drill")
         below.append(Text(note, style="dim"))

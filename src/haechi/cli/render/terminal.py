@@ -6,8 +6,10 @@ import os
 import shutil
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 
 def console(stream: TextIO, color: bool | None) -> Console:
@@ -22,6 +24,11 @@ def console(stream: TextIO, color: bool | None) -> Console:
         soft_wrap=False,
         emoji=False,
     )
+
+
+def next_step(hint: str) -> RenderableType:
+    """What to do about what stands above it; all of it further in."""
+    return Padding(Text("→ " + hint, style="dim"), (0, 0, 0, 2), expand=False)
 
 
 def table(*columns: str, right: tuple[int, ...] = (), whole: tuple[int, ...] = (0,)) -> Table:

@@ -64,6 +64,15 @@ def folded(text: str, columns: int) -> str:
     return "\n".join(lines)
 
 
+def commented(text: str, columns: int) -> str:
+    """Each comment of a plan that is too wide, broken into several; what is no comment stays as it is."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        wide = line.startswith("# ") and width(line) > columns
+        lines += [f"# {one}" for one in wrap(line[2:], columns - 2)] if wide else [line]
+    return "\n".join(lines)
+
+
 def two_columns(
     rows: Sequence[tuple[str, str]], columns: int, indent: int = 2, left: int = 26
 ) -> Iterator[str]:

@@ -60,7 +60,7 @@ def _until(ask: Ask, question: str, likely: str, check: Callable[[str], object])
         try:
             check(answer)
         except ValueError as problem:
-            asked = _("Expected: {expected}.").format(expected=problem) + f" {question}"
+            asked = "  " + _("Expected: {expected}.").format(expected=problem) + f"\n{question}"
         else:
             return answer
 
@@ -282,4 +282,5 @@ def _notify(survey: Survey) -> list[str]:
 def _comment(text: str) -> list[str]:
     import textwrap
 
-    return [f"# {line}" for line in textwrap.wrap(text, 100)]
+    letters = 50 if i18n.language() == "ko" else 78  # a Korean letter is as wide as two others
+    return [f"# {line}" for line in textwrap.wrap(text, letters)]
