@@ -1,4 +1,7 @@
-"""A port before a server, which can be shut in the middle of everything: connections break, and none is taken."""
+"""A port before a server, which can be shut in the middle of everything: connections break, and none is taken.
+
+Or some requests are held: they have not arrived yet, and whoever sent them waits.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,9 @@ class Gate:
         self.port = int(self._listening.getsockname()[1])
         self.carried = 0  # bytes, both ways
         self._limit: int | None = None
+        self._hold = b""
+        self._let_go = threading.Event()
+        self.held = 0  # requests, since `hold`
         self.url = f"http://{at}:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -36,6 +42,7 @@ class Gate:
             yield gate
         finally:
             gate._ended = True
+            gate.let_go()
             gate.shut()
             gate._listening.close()
 
@@ -53,6 +60,16 @@ class Gate:
     def open(self) -> None:
         self._limit = None
         self._open.set()
+
+    def hold(self, what: bytes) -> None:
+        """Requests with this in them go no further until `let_go`."""
+        self.held = 0
+        self._let_go.clear()
+        self._hold = what
+
+    def let_go(self) -> None:
+        self._hold = b""
+        self._let_go.set()
 
     def _accept(self) -> None:
         while not self._ended:
@@ -77,6 +94,10 @@ class Gate:
                         data = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
                         if not data:
                             return
+                        if key.fileobj is coming and self._hold and self._hold in data:
+                            with self._lock:
+                                self.held += 1
+                            self._let_go.wait()
                         key.data.sendall(data)
                         with self._lock:
                             self.carried += len(data)
