@@ -35,7 +35,7 @@ from haechi.sources._base import (
     Source,
     Wanted,
 )
-from haechi.sources._bucket import counting
+from haechi.sources._bucket import counting, keys
 from haechi.sources._bucket.directory import new_directory
 from haechi.sources._bucket.finding import Laid, missing
 from haechi.sources._bucket.interface import Bucket, Listed
@@ -136,7 +136,7 @@ class BucketSource:
     def probe(self) -> Probe:
         with closing(self.bucket()) as bucket:
             self._demand_abilities(bucket)
-            for prefix in self._prefixes():
+            for prefix in keys.outermost(self.options.prefixes):
                 next(iter(bucket.list(prefix)), None)
             return Probe(version="", details={"url": bucket.url})
 
@@ -232,7 +232,7 @@ class BucketSource:
     def _list(
         self, bucket: Bucket, now: Listing, old: Listing | None, touched: Touched, advance: Any
     ) -> None:
-        for prefix in self._prefixes():
+        for prefix in keys.outermost(self.options.prefixes):
             if old is None:
                 for found in self._wanted(bucket.list(prefix), touched):
                     now.add(record_of(found))
@@ -256,11 +256,6 @@ class BucketSource:
         counting.tell(touched, reporter)
         scope = {"prefixes": list(self.options.prefixes), "exclude": list(self.options.exclude)}
         return {"url": self.options.url, "scope": scope, **counting.facts(now, old, touched)}
-
-    def _prefixes(self) -> list[str]:
-        """Without those that lie in others."""
-        found = sorted(set(self.options.prefixes)) or [""]
-        return [p for p in found if not any(p != q and p.startswith(q) for q in found)]
 
     @contextmanager
     def _restore(
@@ -297,7 +292,7 @@ class BucketSource:
                     "over what is there, after that has been saved: --in-place"
                 ),
             )
-        keys = {
+        secrets = {
             name: SecretSource(Origin(env=variable))
             for name, variable in (
                 ("access_key", target.access_key_env),
@@ -306,7 +301,7 @@ class BucketSource:
             if variable
         }
         there = {"endpoint": target.endpoint, "region": target.region, "storage_class": target.storage_class}
-        bucket = open_bucket(target.url or self.options.url, self.options.store(**there, **keys))
+        bucket = open_bucket(target.url or self.options.url, self.options.store(**there, **secrets))
         if target.url is not None and wanted.in_place:
             raise UsageMistake(
                 _("--in-place is for the bucket of the plan, which is saved before."),

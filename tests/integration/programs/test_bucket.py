@@ -240,6 +240,7 @@ def test_a_prefix_or_one_key(ground: Ground) -> None:
     planned = restore.plan(ground.it.service, SILENT, wanted=wanted)
     assert restore.execute(planned, ground.it.desk, SILENT).restored.equal
     assert set(ground.there.state) == {"a/b", "a/", "a//b", "한글/김 1.jpg"}
+    assert set(ground.there.listed) == {"a/", "한글/김 1.jpg"}  # of what lies elsewhere there may be millions
     with pytest.raises(NotThere):
         restore.plan(
             ground.it.service, SILENT, wanted=Wanted(only=("nothing/",), target={"url": "s3://there"})

@@ -40,10 +40,12 @@ class MemoryBucket:
     spoils: str = ""  # a key under which it stores something else
     gets: list[str] = field(default_factory=list)
     puts: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
     changes: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def list(self, prefix: str = "") -> Iterator[Listed]:
+        self.listed.append(prefix)
         for found in self.list_versions(prefix):
             if found.latest and not found.marker:
                 yield found

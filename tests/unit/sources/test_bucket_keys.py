@@ -131,3 +131,8 @@ def test_two_listings_side_by_side() -> None:
             made.seal()
         pairs = [(a and a.key, b and b.key) for a, b in compared(one, other)]
     assert pairs == [("a", None), ("b", "b"), (None, "c"), ("d", None), (None, "e")]
+
+
+def test_prefixes_that_lie_in_others_are_no_prefixes_of_their_own() -> None:
+    assert keys.outermost([]) == [""]
+    assert keys.outermost(["b/", "a/b", "a", "ab", "b/"]) == ["a", "b/"]

@@ -66,6 +66,12 @@ def key_of(path: str) -> str:
     return "".join(key)[:-1]
 
 
+def outermost(prefixes: Iterable[str]) -> list[str]:
+    """Without those that lie in others; of none the one with which every key begins."""
+    found = sorted(set(prefixes)) or [""]
+    return [p for p in found if not any(p != q and p.startswith(q) for q in found)]
+
+
 Known = tuple[str, bool]  # a key as `order` has it, and whether other keys lie under it
 
 

@@ -24,7 +24,7 @@ from haechi.sources._ahead import ahead
 from haechi.sources._base import Comparison, Foretold, Kept, PartReader, Restored, Wanted
 from haechi.sources._bucket import counting, keys
 from haechi.sources._bucket.etags import Etags
-from haechi.sources._bucket.interface import Bucket
+from haechi.sources._bucket.interface import Bucket, Listed
 from haechi.sources._bucket.listing import Listing, Record, compared, microseconds, record_of
 from haechi.sources._bucket.uploading import Upload, Uploads
 from haechi.sources._entrytar import unpack
@@ -178,12 +178,17 @@ class Restore:
                     _("“{path}” is not in this restore point.").format(path=", ".join(self._wanted.only)),
                     hint=_("Give a key, or a prefix that ends with /."),
                 )
-            for found in self._bucket.list():
+            for found in self._listed():
                 self._there.add(record_of(found))
             self._there.seal()
         self._fates = bytearray(self._coming.count)
         for coming, there in compared(self._coming, self._there):
             self._decide(coming, there)
+
+    def _listed(self) -> Iterator[Listed]:
+        """What is there now: of a bucket of millions only where something is to come."""
+        for prefix in keys.outermost(self._wanted.only):
+            yield from self._bucket.list(prefix)
 
     def _record(self, key: str, kept: Kept) -> Record:
         """`until` is its number in the copy's order."""
@@ -255,7 +260,7 @@ class Restore:
         coming = counting.counted(self._coming, without)
         expected: Mapping[str, Any] = facts if whole else coming
         with self._reporter.step(_("counting what came back"), unit=_("objects")) as step, Listing() as now:
-            for found in self._bucket.list():
+            for found in self._listed():
                 now.add(record_of(found))
                 step.advance(1)
             now.seal()
