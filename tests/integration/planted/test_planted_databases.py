@@ -266,14 +266,14 @@ def test_a_damaged_mariadb(tmp_path: Path, maria: MariaServer) -> None:
     it = of_maria(tmp_path, maria)
     said = named(drilled(it, lambda: maria.sql(_MARIA_DAMAGE, "shop")))
     for word in (
-        "shop.fewer rows: 100 is 99",
-        "shop.emptied rows: 100 is 0",
-        "shop.other digest",
-        "shop.mangled digest",
-        "shop.bare indexes",
-        "shop.gone rows",
+        "shop.fewer: rows: 100 is 99",
+        "shop.emptied: rows: 100 is 0",
+        "shop.other: digest",
+        "shop.mangled: digest",
+        "shop.bare: indexes",
+        "shop.gone: rows",
         "views: 1 is 0",
-        "shop.latin texts: {'utf8mb4_general_ci': ['code']} is {'latin1_swedish_ci': ['code']}",
+        "shop.latin: texts: {'utf8mb4_general_ci': ['code']} is {'latin1_swedish_ci': ['code']}",
     ):
         assert word in said
     assert "shop.fine" not in said
@@ -282,7 +282,7 @@ def test_a_damaged_mariadb(tmp_path: Path, maria: MariaServer) -> None:
 def test_a_truncated_dump_of_mariadb(tmp_path: Path, maria: MariaServer) -> None:
     it = of_maria(tmp_path, maria)
     cut = b"INSERT INTO `fine`"
-    assert "shop.fine rows" in named(drilled(it, rewrite=lambda _name, data: data[: data.index(cut)]))
+    assert "shop.fine: rows" in named(drilled(it, rewrite=lambda _name, data: data[: data.index(cut)]))
 
 
 # -- Redis -----------------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from haechi.i18n import _
 from haechi.operations.destinations.costs import Cost
 from haechi.operations.watching.copies import CopyStanding, Spread
 
+_WHOLE = ("KRW", "JPY")  # currencies of which nobody knows hundredths
+
 
 def text(found: Sequence[Spread], costs: Sequence[Cost], zone: tzinfo | None) -> RenderableType:
     """One line a copy, under its service; below, why some could not be looked at and what the rule still wants; last,
@@ -58,7 +60,7 @@ def cost_line(cost: Cost) -> str:
         "{where}: about {amount} {currency} a month ({stored} stored, {sent} sent, {fetched} fetched in 30 days)"
     ).format(
         where=cost.where,
-        amount=f"{cost.amount:.2f}",
+        amount=f"{cost.amount:,.{0 if cost.currency in _WHOLE else 2}f}",
         currency=cost.currency,
         stored=amounts.size(cost.stored),
         sent=amounts.size(cost.sent),
