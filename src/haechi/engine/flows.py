@@ -79,7 +79,7 @@ def portion(parent: Result, given: Result) -> Result:
     """Some of what a run of a huge service saves, done by whoever has a place. Its subject is its parent's."""
     run, bench = _run(), _bench
     try:
-        with bench.crew.hand(run), while_it_lasts(Parent(**parent), bench.crew, bench.ledger, run):
+        with while_it_lasts(Parent(**parent), bench.crew, bench.ledger, run), bench.crew.hand(run):
             return take_portion(given)
     finally:
         bench.crew.put_down(run)

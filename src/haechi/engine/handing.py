@@ -139,14 +139,14 @@ def hand_out(worker: Worker, asked: Mapping[str, Any], gone: threading.Event) ->
 
 @contextmanager
 def while_it_lasts(parent: Parent, crew: Crew, ledger: Ledger, portion: str) -> Iterator[None]:
-    """What this portion's hand does within this block is ended when its parent does not go on."""
+    """A hand that this portion has within this block is ended when its parent does not go on. It has been put away
+    before the block ends: whoever ends a hand waits until it is gone."""
     over = threading.Event()
 
     def watch() -> None:
         while not over.is_set():
             with suppress(JournalUnavailable):  # if that lasts, the worker lets go of all that it does
-                if not parent.goes_on(ledger):
-                    crew.stop(portion)
+                if not parent.goes_on(ledger) and crew.stop(portion):
                     return
             over.wait(_CHECK)
 

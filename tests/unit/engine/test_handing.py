@@ -227,12 +227,22 @@ def test_what_a_portion_does_is_ended_when_its_parent_is_gone(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handing, "_CHECK", 0.01)
+    asked: list[str] = []
     stopped = threading.Event()
-    crew: Any = SimpleNamespace(stop=lambda _run: stopped.set())
+
+    def stop(run: str) -> bool:
+        asked.append(run)
+        if len(asked) < 3:
+            return False  # its hand is not there yet
+        stopped.set()
+        return True
+
+    crew: Any = SimpleNamespace(stop=stop)
     with handing.while_it_lasts(PARENT, crew, ledger, "mine"):
         assert not stopped.wait(0.1)
         ledger.give_back("documents", PARENT.run, "center")
         assert stopped.wait(60)
+    assert asked == ["mine"] * 3
 
 
 def test_a_database_that_is_away_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,222 @@
+"""One bucket by the hands of several workers: whatever dies, fails or is ended under way, one point or none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from haechi.engine.ledger import Ledger
+from tests.integration.engine.fleet_ground import Fleet, a_fleet, wait
+from tests.integration.test_bucket import opened, room
+from tests.servers import short_directory
+from tests.servers.gate import Gate
+from tests.servers.seaweedfs import SeaweedFS
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(400), pytest.mark.xdist_group("source-bucket")]
+
+FILES = {f"{number % 7}/{number:04}.txt": f"what {number} holds".encode() for number in range(820)}
+HOSTS = """
+[host.center]
+labels = ["pool"]
+[host.one]
+labels = ["pool"]
+[host.two]
+labels = ["pool"]
+"""
+SERVICE = """
+[service.{name}]
+source = "bucket"
+url = "s3://{bucket}"
+endpoint = "{endpoint}"
+region = "us-east-1"
+access_key = {{ env = "{key}" }}
+secret_key = {{ env = "BUCKET_SECRET" }}
+hands = 3
+at_once = 4
+timeout = 3  # of what is held back: whoever waits for it looks so often whether to end
+retries = 1000
+patience = 1000
+to = "vault.main"
+worker = "pool"
+"""
+# However slow this machine is: the others have the time to begin.
+PATIENT = (
+    "-c",
+    "import sys; from haechi.engine import handing; handing.PATIENCE = 80; "
+    "from haechi.__main__ import main; sys.exit(main())",
+)
+# `haechi backup` at the center's door, but for one thing: who takes the run.
+BACKUP = """
+import sys
+from pathlib import Path
+from haechi.app import open_home
+from haechi.engine import caller
+from haechi.events import Reporter, Said
+
+class Ear:
+    def hear(self, event):
+        if isinstance(event, Said):
+            print(event.text, flush=True)
+
+home, name, at = open_home(Path(sys.argv[1])), *sys.argv[2:]
+found = caller.back_up(home.state, home.plan.digest, [name], Reporter(Ear()), at={name: at})
+for problem in found.failed.values():
+    sys.exit(problem.message)
+"""
+OPEN = {"ENQUEUED", "PENDING"}
+
+
+class Site:
+    """A fleet before a bucket whose objects can be held back."""
+
+    def __init__(self, fleet: Fleet, gate: Gate, bucket: str):
+        self.fleet, self.gate, self.bucket = fleet, gate, bucket
+
+    def hold(self) -> None:
+        """Listings are answered, objects are not."""
+        self.gate.hold(f"GET /{self.bucket}/".encode())
+
+    def begin(self, service: str, at: str = "center") -> subprocess.Popen[str]:
+        center = self.fleet.hosts["center"]
+        return subprocess.Popen(
+            [sys.executable, "-c", BACKUP, center.plan, service, at],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **center.env, "HAECHI_JOURNAL": center.journal},
+        )
+
+    def portions(self, service: str) -> dict[str, tuple[str, str]]:
+        """Each portion that was handed out for it: what became of it, and who has it."""
+        with self.fleet.database.engine.connect() as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT workflow_uuid, status, executor_id FROM dbos.workflow_status WHERE name = 'portion'"
+            )
+            return {row[0]: (row[1], row[2]) for row in rows if f"backup.{service}@" in row[0]}
+
+    def working(self, service: str) -> list[str]:
+        """Who has begun with a portion."""
+        return [host for status, host in self.portions(service).values() if status == "PENDING"]
+
+    def begun(
+        self, service: str, count: int = 2, at: str = "center"
+    ) -> tuple[subprocess.Popen[str], list[str]]:
+        """With each of the portions that are handed out somebody has begun, and cannot go on."""
+        self.hold()
+        caller = self.begin(service, at)
+        wait(lambda: len(self.working(service)) == count or caller.poll() is not None, 200)
+        assert caller.poll() is None, self.fleet.logs
+        return caller, self.working(service)
+
+    def ended(self, service: str) -> None:
+        """No portion of it is under way anywhere."""
+        wait(lambda: {status for status, _host in self.portions(service).values()}.isdisjoint(OPEN), 200)
+
+    def over(self, service: str) -> None:
+        """Nor anything else."""
+        self.ended(service)
+        assert Ledger(self.fleet.database.engine).taken() == {}
+
+    def saved(self, service: str, target: Path) -> dict[str, bytes]:
+        """The only point of it, restored."""
+        assert len(self.fleet.points(service)) == 1
+        self.fleet.haechi(self.fleet.hosts["center"], "restore", service, "--to", f"directory={target}")
+        return {p.relative_to(target).as_posix(): p.read_bytes() for p in target.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def site(seaweedfs: SeaweedFS) -> Iterator[Site]:
+    bucket = room(seaweedfs)
+    there = opened(seaweedfs, bucket)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: there.put(key, FILES[key], {}), FILES))
+    there.close()
+    key = seaweedfs.options["access_key"]
+    keys = {"BUCKET_KEY": key, "BUCKET_SECRET": seaweedfs.options["secret_key"]}
+    before = os.environ.get("HAECHI_JOURNAL")
+    with (
+        short_directory("test") as root,
+        a_fleet(root) as fleet,
+        Gate.before(seaweedfs.endpoint) as gate,
+    ):
+        center = fleet.host("center", None, ONLY_HERE=key, **keys)
+        others = [fleet.host(name, None, **keys) for name in ("one", "two")]
+        of = {"bucket": bucket, "endpoint": gate.url}
+        services = (
+            ("shared", "BUCKET_KEY"),
+            ("unwanted", "BUCKET_KEY"),
+            ("orphan", "BUCKET_KEY"),
+            ("secret", "ONLY_HERE"),
+        )
+        fleet.plan(HOSTS + "".join(SERVICE.format(name=name, key=at, **of) for name, at in services))
+        fleet.haechi(center, "vault", "init")
+        for host in others:
+            host.start("worker")
+        center.start("serve", program=PATIENT)
+        for host in fleet.hosts.values():
+            wait(lambda host=host: "Ready:" in host.log)  # type: ignore[misc]
+        yield Site(fleet, gate, bucket)
+    os.environ.pop("HAECHI_JOURNAL", None)
+    if before is not None:
+        os.environ["HAECHI_JOURNAL"] = before
+
+
+def test_what_a_host_has_no_key_for_is_done_where_there_is_one(site: Site) -> None:
+    caller = site.begin("secret")
+    said, _nothing = caller.communicate(timeout=300)
+    assert caller.returncode == 0, said + site.fleet.logs
+    tried = {host for _status, host in site.portions("secret").values()} - {"center"}
+    assert tried
+    for host in tried:  # it says who lacks what
+        assert f"on this host after all. {host}: The environment variable ONLY_HERE is not set." in said
+    (point,) = site.fleet.points("secret")
+    assert point.size == sum(map(len, FILES.values()))
+    site.over("secret")
+
+
+def test_ended_by_hand_it_ends_on_every_host(site: Site) -> None:
+    caller, _hosts = site.begun("unwanted")
+    caller.send_signal(signal.SIGINT)
+    said, _nothing = caller.communicate(timeout=300)
+    assert caller.returncode != 0, said
+    site.over("unwanted")
+    assert site.fleet.points("unwanted") == []
+    site.gate.let_go()
+
+
+def test_a_worker_that_dies_costs_its_portion_only(site: Site) -> None:
+    caller, hosts = site.begun("shared")
+    dead = next(host for host in hosts if host != "center")
+    site.fleet.hosts[dead].end(signal.SIGKILL)
+    site.gate.let_go()
+    said, _nothing = caller.communicate(timeout=300)
+    assert caller.returncode == 0, said + site.fleet.logs
+    done = {host for status, host in site.portions("shared").values() if status == "SUCCESS"}
+    assert done
+    assert dead not in done
+    (point,) = site.fleet.points("shared")
+    assert point.size == sum(map(len, FILES.values()))
+    site.over("shared")
+
+
+def test_of_a_run_whose_host_dies_nothing_goes_on_and_another_makes_its_point(
+    site: Site, tmp_path: Path
+) -> None:
+    """Two workers are left, and each does one thing at a time."""
+    caller, _hosts = site.begun("orphan", 1, at="pool")
+    _run, parent = Ledger(site.fleet.database.engine).taken()["orphan"]
+    site.fleet.hosts[parent].end(signal.SIGKILL)
+    site.ended("orphan")  # although no object has been answered yet
+    site.gate.let_go()
+    wait(lambda: site.fleet.done("orphan"), 200)
+    caller.kill()
+    caller.communicate()
+    assert site.saved("orphan", tmp_path / "back") == FILES
+    site.over("orphan")
