@@ -52,7 +52,7 @@ def test_show_tells_the_costs_where_there_are_prices(here: Path, capsys: pytest.
     (here / "haechi.toml").write_text(priced.replace("[server]\n", f'[server]\nstate = "{here}/state"\n'))
     assert run(["plan", "show"]) == Status.SUCCESS
     assert tomllib.loads(text := capsys.readouterr().out), "it is a plan still"
-    assert "# vault.main: about 0.00 KRW a month" in text
+    assert "# vault.main: about 0 KRW a month" in text
     assert run(["plan", "show", "--json"]) == Status.SUCCESS
     (cost,) = json.loads(capsys.readouterr().out)["costs"]
     assert (cost["where"], cost["currency"], cost["amount"]) == ("vault.main", "KRW", 0)
