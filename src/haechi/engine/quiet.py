@@ -9,6 +9,7 @@ not, it looks as often as it likes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from haechi import clock
@@ -17,11 +18,18 @@ _SELDOM = 60.0  # seconds
 
 
 def before_launch() -> None:
-    """Delayed runs and deadlines."""
+    """Delayed runs and deadlines. One host looks for all, and says so by a transaction that it keeps open until it
+    looks again: no database likes that for a minute, and ours ends it, with every connection of the pool."""
     from dbos import _workflow_commands as commands
 
     if hasattr(commands, "_BACKGROUND_JOBS_INTERVAL_SEC"):
         commands._BACKGROUND_JOBS_INTERVAL_SEC = _SELDOM
+    with suppress(ModuleNotFoundError):
+        from dbos import _sys_db_postgres
+
+        kind: Any = getattr(_sys_db_postgres, "PostgresSystemDatabase", None)
+        if hasattr(kind, "background_job_lock"):
+            kind.background_job_lock = lambda _database, _name: nullcontext(True)
 
 
 def after_launch(dbos: Any, queues: Sequence[str]) -> None:

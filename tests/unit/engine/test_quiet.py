@@ -14,13 +14,19 @@ def test_the_library_has_these_names_still(monkeypatch: pytest.MonkeyPatch) -> N
     pytest.importorskip("dbos")
     from dbos import _queue, _workflow_commands
     from dbos._sys_db import SystemDatabase
+    from dbos._sys_db_postgres import PostgresSystemDatabase
 
     monkeypatch.setattr(
         _workflow_commands,
         "_BACKGROUND_JOBS_INTERVAL_SEC",
         _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC,
     )
+    monkeypatch.setattr(
+        PostgresSystemDatabase, "background_job_lock", PostgresSystemDatabase.background_job_lock
+    )
     quiet.before_launch()
+    with PostgresSystemDatabase.background_job_lock(None, "any") as ours:  # type: ignore[arg-type]
+        assert ours, "and no transaction is open"
     assert _workflow_commands._BACKGROUND_JOBS_INTERVAL_SEC == 60.0
     assert hasattr(SystemDatabase, "list_queues")
     assert "polling_interval_sec" in _queue.Queue.__init__.__annotations__
