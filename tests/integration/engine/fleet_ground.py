@@ -115,7 +115,7 @@ class Host:
 
     def wait(self) -> int:
         assert self.running
-        return self.running.wait(90)
+        return self.running.wait(180)
 
     def end(self, number: int) -> int:
         return self.tell(number).wait()
@@ -295,7 +295,7 @@ def a_fleet(
         server.stop()
 
 
-def wait(condition: Callable[[], object], seconds: float = 90) -> None:
+def wait(condition: Callable[[], object], seconds: float = 180) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until

@@ -5,24 +5,23 @@ Who is away is seen, and told once; what comes back is what was saved.
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from haechi.engine.ledger import Ledger
 from haechi.operations.watching.workers import State
-from tests.integration.engine.fleet_ground import Fleet, Host, a_fleet, in_a_bucket, wait
+from tests.command_line import asked
+from tests.integration.engine.fleet_ground import Fleet, a_fleet, in_a_bucket, wait
 from tests.servers.gate import Gate
 from tests.servers.namespace import namespace
 from tests.servers.receiver import webhook
 from tests.servers.seaweedfs import SeaweedFS
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(400)]  # a slow machine takes its time; a quiet one 20 s
+pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]  # a slow machine takes its time; a quiet one 20 s
 POOL = ("alpha", "beta", "gamma")
 OWN = ("one", "two", "three")
 HOSTS = "[host.center]\n" + "".join(f'[host.{name}]\nlabels = ["pool"]\n' for name in OWN)
@@ -39,7 +38,9 @@ def fleet(open_directory: Path) -> Iterator[Fleet]:
         yield made
 
 
-def test_killed_cut_off_and_the_database_restarted(open_directory: Path, seaweedfs: SeaweedFS) -> None:
+def test_killed_cut_off_and_the_database_restarted(
+    open_directory: Path, seaweedfs: SeaweedFS, capsys: pytest.CaptureFixture[str]
+) -> None:
     with ExitStack() as stack:
         spaces = {name: stack.enter_context(namespace()) for name in OWN}
         here = {name: space.here for name, space in spaces.items()}
@@ -85,15 +86,12 @@ def test_killed_cut_off_and_the_database_restarted(open_directory: Path, seaweed
         for host in (center, cut, whole):
             assert host.wait() == 0
             assert "nothing was under way" in host.log
-        comes_back(fleet, center, *POOL, f"at-{cut.name}")
-
-
-def comes_back(fleet: Fleet, host: Host, *services: str) -> None:
-    """The vault that all have written to is whole, and holds what each service said."""
-    fleet.haechi(host, "vault", "check", "main", "--read-data")
-    for name in services:
-        fleet.haechi(host, "restore", name, "--to", f"file={fleet.root}/back-{name}")
-        assert (fleet.root / f"back-{name}").read_text() == f"what {name} holds \n"
+        plan = f"--plan={fleet.home.plan.path}"
+        asked(capsys, plan, "vault", "check", "main", "--read-data")
+        for name in (*POOL, f"at-{cut.name}"):
+            back = open_directory / f"back-{name}"
+            asked(capsys, plan, "restore", name, "--to", f"file={back}")
+            assert back.read_text() == f"what {name} holds \n"
 
 
 OLD = "import sys, haechi; haechi.__version__ = '0.0.1'; from haechi.__main__ import main; sys.exit(main())"
@@ -124,7 +122,7 @@ def test_one_worker_of_a_name_and_an_old_one_is_told(fleet: Fleet) -> None:
     assert len(fleet.points("erp")) == 1
 
 
-def test_who_is_missed_is_seen_and_told_once(fleet: Fleet) -> None:
+def test_who_is_missed_is_seen_and_told_once(fleet: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     with webhook() as told:
         center, one = fleet.host("center"), fleet.host("one")
         fleet.plan(
@@ -144,13 +142,14 @@ def test_who_is_missed_is_seen_and_told_once(fleet: Fleet) -> None:
         one.end(signal.SIGKILL)
         wait(lambda: "one is silent" in center.words)  # the others have buried it by now
         assert fleet.workers()["center"].state is State.ALIVE
-        entry = next(e for e in as_json(fleet, center, "status") if e.get("worker") == "one")
+        plan = f"--plan={fleet.home.plan.path}"
+        entry = next(e for e in asked(capsys, plan, "status") if e.get("worker") == "one")
         assert (entry["state"], entry["missed"], entry["waiting"]) == ("silent", True, ["erp"])
-        found = as_json(fleet, center, "doctor", status=1)
+        found = asked(capsys, plan, "doctor", status=1)
         assert [f["health"] for f in found if f["subject"] == "worker one"] == ["bad"]
         assert 'haechi_worker_missed{worker="one"} 1' in fleet.haechi(center, "metrics")
         for _look in range(2):
-            found = as_json(fleet, center, "alarms", "--tell", status=21)
+            found = asked(capsys, plan, "alarms", "--tell", status=21)
             assert [a["subject"] for a in found if a["event"] == "worker"] == ["one"]
         (call,) = told.calls
         assert "no sign of life" in call[1].decode()
@@ -166,10 +165,6 @@ def test_who_is_missed_is_seen_and_told_once(fleet: Fleet) -> None:
             "center": State.ENDED,
             "one": State.ENDED,
         }
-
-
-def as_json(fleet: Fleet, host: Host, *words: str, status: int = 0) -> Any:
-    return json.loads(fleet.haechi(host, "--json", *words, status=status))
 
 
 def test_a_service_moves_host_and_secrets_stay_where_they_are_needed(fleet: Fleet) -> None:
