@@ -21,7 +21,7 @@ from tests.servers.seaweedfs import SeaweedFS
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(400), pytest.mark.xdist_group("source-bucket")]
 
-FILES = {f"{number % 7}/{number:04}.txt": f"what {number} holds".encode() for number in range(820)}
+FILES = {f"{number % 7}/{number:04}.txt": f"what {number} holds".encode() for number in range(620)}
 HOSTS = """
 [host.center]
 labels = ["pool"]
@@ -38,7 +38,7 @@ endpoint = "{endpoint}"
 region = "us-east-1"
 access_key = {{ env = "{key}" }}
 secret_key = {{ env = "BUCKET_SECRET" }}
-hands = 3
+hands = {hands}
 at_once = 4
 timeout = 3  # of what is held back: whoever waits for it looks so often whether to end
 retries = 1000
@@ -149,13 +149,9 @@ def site(seaweedfs: SeaweedFS) -> Iterator[Site]:
         center = fleet.host("center", None, ONLY_HERE=key, **keys)
         others = [fleet.host(name, None, **keys) for name in ("one", "two")]
         of = {"bucket": bucket, "endpoint": gate.url}
-        services = (
-            ("shared", "BUCKET_KEY"),
-            ("unwanted", "BUCKET_KEY"),
-            ("orphan", "BUCKET_KEY"),
-            ("secret", "ONLY_HERE"),
-        )
-        fleet.plan(HOSTS + "".join(SERVICE.format(name=name, key=at, **of) for name, at in services))
+        many, few = {"key": "BUCKET_KEY", "hands": 3, **of}, {"key": "BUCKET_KEY", "hands": 2, **of}
+        services = {"shared": many, "unwanted": many, "orphan": few, "secret": few | {"key": "ONLY_HERE"}}
+        fleet.plan(HOSTS + "".join(SERVICE.format(name=name, **said) for name, said in services.items()))
         fleet.haechi(center, "vault", "init")
         for host in others:
             host.start("worker")
