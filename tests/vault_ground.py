@@ -83,6 +83,11 @@ def contents(vault: Vault, snapshot: Snapshot) -> dict[str, bytes]:
     }
 
 
+def spoilt(data: bytes) -> bytes:
+    """With another last byte: one that is put there would be the right one once in 256 times."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
 def some_files(chance: random.Random, count: int = 8, *, most: int = 3000) -> dict[str, bytes]:
     return {
         f"/dir{chance.randrange(3)}/file{number}": chance.randbytes(chance.randrange(most))

@@ -23,6 +23,7 @@ from haechi.events import SILENT
 from haechi.model import PartInfo, RestorePoint
 from haechi.stores.local import Local
 from tests.servers import program
+from tests.vault_ground import spoilt
 
 pytestmark = pytest.mark.server
 
@@ -105,7 +106,7 @@ def test_checksums_are_read_by_the_programs_that_made_them_famous(tmp_path: Path
             (beside,) = directory.glob(f"*.{ending}")
             said = run(tool, "--check", "--strict", beside.name, cwd=directory).decode()
             assert said == f"{beside.name.removesuffix('.' + ending)}: OK\n"
-    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    file.write_bytes(spoilt(file.read_bytes()))
     failed = subprocess.run(
         [sha256sum, "--check", file.name + ".sha256"], cwd=file.parent, capture_output=True, check=False
     )

@@ -17,7 +17,17 @@ from haechi.vault.check import check, percent_of
 from haechi.vault.inventory import packs_in
 from haechi.vault.packing import Kind, pack_key
 from haechi.vault.repository import Vault
-from tests.vault_ground import again, backup, changed, contents, damage, hurried, new_vault, some_files
+from tests.vault_ground import (
+    again,
+    backup,
+    changed,
+    contents,
+    damage,
+    hurried,
+    new_vault,
+    some_files,
+    spoilt,
+)
 
 __all__ = ["hurried"]
 
@@ -149,7 +159,7 @@ def test_half_an_index_file_is_told_from_a_damaged_one(vault: Vault, store: Memo
         store.objects["index/" + "ab" * 32] = whole[:length]
         report = check(again(vault))
         assert report.healthy and "broke off" in report.notes[0], length
-    store.objects["index/" + "ab" * 32] = whole[:-1] + b"x"
+    store.objects["index/" + "ab" * 32] = spoilt(whole)
     assert not check(again(vault)).healthy
 
 

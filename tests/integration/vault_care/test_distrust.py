@@ -19,7 +19,7 @@ from haechi.vault.rekey import rekey
 from haechi.vault.repair import repair
 from haechi.vault.repository import Vault
 from haechi.vault.tamper import tamper_test
-from tests.vault_ground import again, backup, changed, contents, hurried, new_vault, some_files
+from tests.vault_ground import again, backup, changed, contents, hurried, new_vault, some_files, spoilt
 
 __all__ = ["hurried"]
 
@@ -36,9 +36,9 @@ class Forgetful(MemoryStore):
     def put(self, key: str, data: Buffer | Iterable[Buffer], *, replace: bool = False) -> None:
         super().put(key, data, replace=replace)
         if key.startswith(self.kind):
-            spoilt = bytearray(self.objects[key])
-            spoilt[len(spoilt) // 2] ^= 4
-            self.objects[key] = bytes(spoilt)
+            changed = bytearray(self.objects[key])
+            changed[len(changed) // 2] ^= 4
+            self.objects[key] = bytes(changed)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_repair_believes_only_what_it_has_read_back(kind: str, vault: Vault) -
     liar = on(Forgetful(kind), vault)
     objects: dict[str, bytes] = liar.store.objects  # type: ignore[attr-defined]
     pack = next(key for key in objects if key.startswith("data/"))
-    objects[pack] = objects[pack][:-1] + b"x"  # something to be saved from
+    objects[pack] = spoilt(objects[pack])  # something to be saved from
     before = set(objects)
     with pytest.raises(Damaged):
         repair(liar)

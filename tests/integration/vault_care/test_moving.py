@@ -30,6 +30,7 @@ from tests.vault_ground import (
     hurried,
     new_vault,
     some_files,
+    spoilt,
 )
 
 __all__ = ["hurried"]
@@ -258,7 +259,7 @@ def test_a_restore_points_own_record_comes_back_from_a_copy(vault: Vault, store:
     copy(vault, offsite)
     whole = everything(vault)
     key = next(key for key in store.objects if key.startswith("snapshots/"))
-    store.objects[key] = store.objects[key][:-1] + b"x"
+    store.objects[key] = spoilt(store.objects[key])
     repair(again(vault), forget_unreadable=True)
     assert copy(again(offsite), again(vault)).blobs == 0
     assert everything(again(vault)) == whole and check(again(vault), depth="all").healthy

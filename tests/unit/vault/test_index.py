@@ -17,6 +17,7 @@ from haechi.vault.inventory import packs_in
 from haechi.vault.packing import Blob, Kind, Pack
 from haechi.vault.repository import Vault
 from haechi.vault.sealing import SealingKey
+from tests.vault_ground import spoilt
 
 ids = st.binary(min_size=32, max_size=32)
 numbers = st.integers(0, 2**32 - 1)
@@ -113,7 +114,7 @@ def test_a_damaged_index_file_is_named_and_costs_the_others_nothing(files: Files
     files.save_bytes("index", index_files.encode([pack]))
     name = files.save_bytes("index", index_files.encode([_random_pack(5)]))
     path = store.root / "index" / name
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    path.write_bytes(spoilt(path.read_bytes()))
     index = Index()
     index.refresh(files)
     assert index.damaged == [name]
