@@ -25,6 +25,7 @@ from haechi.operations.destinations.destination import (
     PLAN,
     Destination,
     Intake,
+    OpensAhead,
     TakesEntries,
     TakesSeveral,
     TakesTrees,
@@ -148,6 +149,9 @@ def _take(
     service: Service, desk: Desk, entry: Entry, tags: tuple[str, ...], begun: threading.Event
 ) -> BackedUp:
     reporter = entry.reporter
+    for destination in service.destinations:
+        if isinstance(destination, OpensAhead):
+            destination.begin()
     with ExitStack() as stack:
         capture = stack.enter_context(service.source.capture(reporter))
         failed: dict[str, HaechiError] = {}

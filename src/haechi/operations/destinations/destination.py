@@ -53,6 +53,14 @@ class ReadsBack(Protocol):
 
 
 @runtime_checkable
+class OpensAhead(Protocol):
+    """An ability of destinations: they can be opened before they are needed, which takes a key its time."""
+
+    def begin(self) -> None:
+        """Open it beside whatever else is done. Who needs it next waits for that, and is told what went wrong."""
+
+
+@runtime_checkable
 class GivesTrees(Protocol):
     """An ability of destinations: what was kept as a tree comes back as one."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, BinaryIO, cast
@@ -33,14 +34,29 @@ class Later:
         self.name = name
         self._build = build
         self._built: Destination | None = None
+        self._begun: Future[Destination] | None = None
         self._lock = threading.Lock()
 
     @property
     def real(self) -> Destination:
         with self._lock:
             if self._built is None:
-                self._built = self._build()
+                begun, self._begun = self._begun, None
+                self._built = begun.result() if begun else self._build()
             return self._built
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._built is not None or self._begun is not None:
+                return
+            begun = self._begun = Future()
+        threading.Thread(target=self._open, args=(begun,), daemon=True, name=f"opening {self.name}").start()
+
+    def _open(self, begun: Future[Destination]) -> None:
+        try:
+            begun.set_result(self._build())
+        except BaseException as problem:  # whoever waits for it is told
+            begun.set_exception(problem)
 
     def intake(self, service: str, reporter: Reporter) -> AbstractContextManager[Intake]:
         return self.real.intake(service, reporter)
