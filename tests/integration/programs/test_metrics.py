@@ -84,9 +84,9 @@ def test_the_figures_are_as_prometheus_wants_them(promtool: str, capsys: pytest.
     text = capsys.readouterr().out
     assert check(promtool, "check", "metrics", text=text) == ""
     told = set(re.findall(r"^# TYPE (\S+) gauge$", text, re.MULTILINE))
-    assert told == metrics.FAMILIES.keys() - {"haechi_copy_verified_timestamp_seconds"} | {
-        name for name in told if "verified" in name
-    }, "everything that there is to tell is told"
+    may_lack = {name for name in metrics.FAMILIES if "verified" in name or "_worker_" in name}
+    assert told | may_lack == metrics.FAMILIES.keys(), "everything that there is to tell is told"
+    assert not [name for name in told if "_worker_" in name], "nobody works here"
 
 
 def test_a_file_for_node_exporter_is_whole_and_readable(root: Path, promtool: str) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from haechi.cli.render import workers as shown
 from haechi.cli.render.terminal import console
 from haechi.operations.doctor import Health
+from haechi.operations.watching import metrics
 from haechi.operations.watching.workers import Named, Sign, State, WorkerStanding, alarms, findings, standings
+from tests.unit.operations.ground import lay
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLAN = Named(
@@ -96,6 +99,18 @@ def test_on_one_screen() -> None:
     assert max(map(len, lines)) <= 80
     assert shown.as_data(found)[0]["waiting"] == ["at-one"]
     assert shown.text([], UTC) == []
+
+
+def test_in_figures(tmp_path: Path) -> None:
+    found = standings([sign("one", 61), sign("two")], PLAN)
+    said = metrics.as_text(metrics.gather([], [], alarms(found, UTC), 0, lay(tmp_path).desk, found))
+    assert 'haechi_worker_alive{worker="one"} 0\n' in said
+    assert 'haechi_worker_missed{worker="one"} 1\n' in said
+    assert 'haechi_worker_missed{worker="two"} 0\n' in said
+    seen = (BEGAN + timedelta(days=1, seconds=-3)).timestamp()
+    assert f'haechi_worker_seen_timestamp_seconds{{worker="two"}} {seen:.0f}\n' in said
+    assert 'haechi_worker_seen_timestamp_seconds{worker="new"}' not in said
+    assert 'haechi_alarms{event="worker"} 2\n' in said
 
 
 def test_doctor_and_nagios_say_the_same() -> None:
