@@ -62,7 +62,7 @@ def rows(quick: bool, work: Path) -> Iterable[Comparison]:
         yield Comparison(
             f"bucket of 4000 objects, {_AWAY * 1000:.0f} ms away, by 4 hands against 1",
             four.back_up,
-            0.6,
+            0.75,
             one.back_up,
             before=begin_anew,
             runs=3,
