@@ -5,20 +5,22 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from haechi.errors import PlanMistake
-from haechi.i18n import _, plural
+from haechi.i18n import _, again, plural, recipe
 from haechi.plan.masking import masked
 from haechi.plan.positions import Key
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing to mend. `found` never holds a value that could be secret."""
+    """One thing to mend. `found` never holds a value that could be secret.
+
+    It is found before anybody has read in the plan which language is spoken."""
 
     kind: str  # "unknown-key", "wrong-type", "missing", "reference", "never-fires", ...
     file: str
@@ -27,10 +29,12 @@ class Mistake:
     message: str
     expected: str = ""
     near: str = ""
+    made_of: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the message
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
-        said = f"{where}{self.key}: {self.message}" if self.key else where + self.message
+        message = again(self.message, self.made_of)
+        said = f"{where}{self.key}: {message}" if self.key else where + message
         if self.near:
             said += " " + _("Did you mean “{near}”?").format(near=self.near)
         elif self.expected:
@@ -38,7 +42,7 @@ class Mistake:
         return said
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "made_of"}
 
 
 class Found:
@@ -108,6 +112,7 @@ class Found:
             masked(message, self._hidden),
             masked(expected, self._hidden),
             nearest(word, names),
+            masked(recipe(message), self._hidden),
         )
 
     def settle(self) -> None:

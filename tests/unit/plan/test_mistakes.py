@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from haechi import i18n
 from haechi.errors import PlanMistake
 from haechi.plan.load import loads
 from haechi.plan.model import Plan
@@ -268,3 +269,14 @@ def test_what_is_read_and_not_carried_out_yet_is_said_so(added: str, said: str) 
 
     assert told(GOOD) == ""
     assert said in told(GOOD + added)
+
+
+def test_advice_is_read_in_the_language_that_the_plan_says() -> None:
+    """It is found before anybody knows which that is."""
+    told = next(one for one in plan(GOOD).advice if one.kind == "nobody-told")
+    try:
+        i18n.use("ko")
+        assert "[notify.NAME]이 없습니다" in str(told)
+    finally:
+        i18n.use("en")
+    assert "made_of" not in told.as_dict()
