@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -115,9 +115,14 @@ class Site:
         assert caller.poll() is None, self.fleet.logs
         return caller, self.working(service)
 
-    def ended(self, service: str) -> None:
-        """No portion of it is under way anywhere."""
-        wait(lambda: {status for status, _host in self.portions(service).values()}.isdisjoint(OPEN), 200)
+    def ended(self, service: str, which: Collection[str] | None = None) -> None:
+        """No portion of it is under way anywhere, or none of these."""
+
+        def ended() -> bool:
+            found = self.portions(service)
+            return {found[one][0] for one in (found if which is None else which)}.isdisjoint(OPEN)
+
+        wait(ended, 200)
 
     def over(self, service: str) -> None:
         """Nor anything else."""
@@ -208,8 +213,9 @@ def test_of_a_run_whose_host_dies_nothing_goes_on_and_another_makes_its_point(
     """Two workers are left, and each does one thing at a time."""
     caller, _hosts = site.begun("orphan", 1, at="pool")
     _run, parent = Ledger(site.fleet.database.engine).taken()["orphan"]
+    orphans = list(site.portions("orphan"))
     site.fleet.hosts[parent].end(signal.SIGKILL)
-    site.ended("orphan")  # although no object has been answered yet
+    site.ended("orphan", orphans)  # although no object has been answered yet; whoever begins anew has others
     site.gate.let_go()
     wait(lambda: site.fleet.done("orphan"), 200)
     caller.kill()
