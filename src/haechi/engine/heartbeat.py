@@ -16,6 +16,7 @@ from haechi import __version__, clock
 from haechi.engine.crew import Crew
 from haechi.engine.ledger import Colleague, Ledger, Standing
 from haechi.i18n import _
+from haechi.operations.watching.workers import numbers
 
 LEASE = 60.0  # seconds without a sign of life after which a worker counts as dead
 _PER_LEASE = 12  # beats
@@ -134,7 +135,7 @@ class Heartbeat:
 
     def _compare(self, other: Colleague) -> None:
         """An old version among newer ones is told of, on both sides, once."""
-        theirs, ours = _numbers(other.version), _numbers(__version__)
+        theirs, ours = numbers(other.version), numbers(__version__)
         if theirs == ours or (other.name, other.version) in self._told:
             return
         self._told.add((other.name, other.version))
@@ -147,7 +148,3 @@ class Heartbeat:
             self._tell(
                 _("{host} has Haechi {theirs} and this host {ours}: upgrade that one.").format(**words)
             )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())

@@ -81,7 +81,7 @@ def standings(signs: Sequence[Sign], plan: Named) -> list[WorkerStanding]:
     known = {sign.name: sign for sign in signs}
     states = {name: _state(known.get(name), plan.lease) for name in (*plan.hosts, *known)}
     alive = [name for name, state in states.items() if state is State.ALIVE]
-    newest = max((known[name].version for name in alive), key=_numbers, default="")
+    newest = max((known[name].version for name in alive), key=numbers, default="")
     idle = [s for s, at in plan.services.items() if not any(_may(name, at, plan) for name in alive)]
     return [
         WorkerStanding(
@@ -89,7 +89,7 @@ def standings(signs: Sequence[Sign], plan: Named) -> list[WorkerStanding]:
             state,
             name in plan.hosts,
             known.get(name),
-            newest if name in alive and _numbers(known[name].version) < _numbers(newest) else "",
+            newest if name in alive and numbers(known[name].version) < numbers(newest) else "",
             () if name in alive else [s for s in idle if _may(name, plan.services[s], plan)],
         )
         for name, state in states.items()
@@ -166,5 +166,6 @@ def _may(worker: str, at: str, plan: Named) -> bool:
     return not at or at in plan.hosts.get(worker, ())
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """To tell which of two versions is the older one."""
     return tuple(int(part) for part in version.split(".") if part.isdigit())
