@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from haechi.app.home import open_home
 from haechi.sources import bucket
 from haechi.sources._bucket import portions
 from tests.integration.engine.daemon_ground import House, wait
+from tests.integration.hands_ground import taken
 from tests.integration.test_bucket import PLAN, Site, keep_versions, opened, room
 from tests.servers.gate import Gate
 from tests.servers.seaweedfs import SeaweedFS
@@ -74,18 +74,6 @@ def two_services(root: Path, bucket: str, endpoint: str, behind: str, more: str 
     alone = options.format(root=root, bucket=bucket, endpoint=endpoint) + more
     many = options.format(root=root, bucket=bucket, endpoint=behind) + more
     return f"{head.format(root=root)}[service.alone]{alone}[service.documents]{many}{WITH_HANDS}"
-
-
-def taken(root: Path) -> dict[str, tuple[dict[str, str | None], dict[str, Any]]]:
-    """Of each service the trees of its newest point, and its facts."""
-    home = open_home(root / "haechi.toml")
-    vault = home.vault("main")
-    found = {}
-    for point in home.destination("vault.main").points():
-        snapshot = vault.snapshot(point.copies[0].ref)
-        made = {part.name: vault.node(snapshot, f"/{part.name}").subtree for part in point.parts}
-        found[point.service] = (made, dict(home.destination("vault.main").describe(point).facts))
-    return found
 
 
 def test_versions_and_tags_are_divided_alike(

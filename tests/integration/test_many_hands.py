@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from haechi.app.home import open_home
-from haechi.app.portions import PortionHand
-from haechi.errors import ProgramFailed
+from tests.integration.hands_ground import kill, taken
 from tests.integration.test_bucket import Site, opened, room
 from tests.servers import program
 from tests.servers.seaweedfs import SeaweedFS
@@ -54,28 +49,16 @@ def site(
     return site
 
 
-def taken(site: Site) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Of each service the tree of its newest point, and its facts."""
-    home = open_home(site.root / "haechi.toml")
-    vault = home.vault("main")
-    found = {}
-    for point in home.destination("vault.main").points():
-        tree = vault.node(vault.snapshot(point.copies[0].ref), "/objects").subtree
-        assert tree
-        found[point.service] = (tree, dict(home.destination("vault.main").describe(point).facts))
-    return found
-
-
 def test_many_make_what_one_makes(site: Site, tmp_path: Path) -> None:
     done = site("backup", "documents", "--json")
     assert done.status == 0, done.err
     assert site("backup", "alone").status == 0
-    found = taken(site)
+    found = taken(site.root)
     assert found["documents"] == found["alone"]
     assert found["documents"][1]["objects"] == len(FILES)
     again = site("backup", "documents")
     assert again.status == 0, again.err
-    assert taken(site) == found
+    assert taken(site.root) == found
     target = tmp_path / "back"
     assert site("restore", "documents", "--to", f"directory={target}").status == 0
     back = {p.relative_to(target).as_posix(): p.read_bytes() for p in target.rglob("*") if p.is_file()}
@@ -86,23 +69,6 @@ def test_many_make_what_one_makes(site: Site, tmp_path: Path) -> None:
     assert "no errors" in subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout
 
 
-def kill(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
-    """So many hands die when they have begun with a portion."""
-    killed: list[int] = []
-    hear = PortionHand._hear
-
-    def hear_and_kill(self: PortionHand, said: Mapping[str, Any]) -> None:
-        hear(self, said)
-        running = self._hand._running
-        if said["event"] == "StepStarted" and len(killed) < times and running is not None:
-            killed.append(running.pid)
-            os.kill(running.pid, signal.SIGKILL)
-            raise ProgramFailed("killed")  # it may have been quicker than we, with its answer in the pipe
-
-    monkeypatch.setattr(PortionHand, "_hear", hear_and_kill)
-    return killed
-
-
 def test_a_hand_that_dies_costs_its_portion_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     killed = kill(monkeypatch, 1)
     done = site("backup", "documents")
@@ -110,7 +76,7 @@ def test_a_hand_that_dies_costs_its_portion_only(site: Site, monkeypatch: pytest
     assert len(killed) == 1
     assert "once more" in done.out + done.err
     assert site("backup", "alone").status == 0
-    found = taken(site)
+    found = taken(site.root)
     assert found["documents"] == found["alone"]
 
 
@@ -119,7 +85,7 @@ def test_hands_that_die_and_die_again_leave_no_point(site: Site, monkeypatch: py
     done = site("backup", "documents", "--json")
     assert done.status == 1
     assert len(killed) >= 2
-    assert taken(site) == {}
+    assert taken(site.root) == {}
     monkeypatch.undo()
     monkeypatch.setenv("MINIO_ACCESS_KEY", site.server.options["access_key"])
     monkeypatch.setenv("MINIO_SECRET_KEY", site.server.options["secret_key"])

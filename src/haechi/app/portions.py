@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from haechi.errors import HaechiError
+from haechi.errors import HaechiError, SourceChanged
 from haechi.i18n import _
 from haechi.operations.destinations.many_hands import Hired, Task
 
@@ -53,13 +53,13 @@ class PortionHand:
         from haechi.engine.hand import Hand
 
         self._hand = Hand(outfit(home), self._hear)
-        self._told = 0
+        self._told: dict[int, int] = {}
         self._task: Task | None = None
 
     def take(self, task: Task) -> Mapping[str, Any]:
-        self._task, self._told = task, 0
         from haechi.engine import wire
 
+        self._task, self._told = task, {}
         said = self._hand.ask("portion", order={}, **task.plain, path=str(task.portion.path))
         if "error" in said:
             raise wire.problem(said["error"])
@@ -72,11 +72,11 @@ class PortionHand:
         self._hand.close()
 
     def _hear(self, said: Mapping[str, Any]) -> None:
-        """It has one step, and we wait for its bytes."""
+        """We wait for the bytes of all its steps."""
         if said["event"] == "StepAdvanced" and self._task:
-            done = int(said["done"])
-            self._task.step.advance(max(0, done - self._told))
-            self._told = max(done, self._told)
+            step, done = int(said["step"]), int(said["done"])
+            self._task.step.advance(max(0, done - self._told.get(step, 0)))
+            self._told[step] = max(done, self._told.get(step, 0))
 
 
 class AwayHand:
@@ -92,13 +92,13 @@ class AwayHand:
         self._away = Handed(home.state)
 
     def take(self, task: Task) -> Mapping[str, Any]:
-        if not self._stays:
+        if not (self._stays or task.portion.stays):
             try:
                 said = self._elsewhere(task)
             except HaechiError as problem:
                 if self._away.stopped:
                     raise
-                self._stays = True
+                self._stays = not isinstance(problem, SourceChanged)  # which may be so of this portion only
                 task.step.reporter.warn(
                     _("{service}: a portion is done on this host after all. {reason}").format(
                         service=task.service, reason=problem.message
@@ -127,5 +127,6 @@ class AwayHand:
         if said is None:
             return None
         found = aside.taken_up(vault, said)
+        task.portion.believe(found["report"])
         task.step.advance(task.portion.size)
         return found

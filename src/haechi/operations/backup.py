@@ -247,10 +247,10 @@ def _carry_one(
         try:
             if part.tree and isinstance(intake, TakesTrees):
                 growing.append(name)
-                size = intake.tree(part.info, part.tree, reporter)
+                size = intake.tree(part, reporter)
             elif part.entries and isinstance(intake, TakesEntries):
                 growing.append(name)
-                size = intake.entries(part.info, part, reporter)
+                size = intake.entries(part, reporter)
         except HaechiError as problem:
             lost[name] = problem
     streaming = {name: intake for name, intake in intakes.items() if name not in growing}

@@ -261,7 +261,7 @@ def _carry(
             title = _("{point} to {where}: {part}").format(point=point.id, where=target.name, part=part.name)
             every = source.entries(point, part.name) if isinstance(source, GivesEntries) else None
             if every is not None and isinstance(intake, TakesEntries):
-                size = intake.entries(part, kept_again(part, every), reporter)
+                size = intake.entries(kept_again(part, every), reporter)
                 parts.append(replace(part, size=size))
                 continue
             with (

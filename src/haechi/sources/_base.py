@@ -6,6 +6,7 @@ says, and carries them back. So a new kind of service is one file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -29,13 +30,27 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Some of what lies below a root, in the order of a walk in which a directory comes before what it holds: from
+    one path, which belongs to it, up to another one, which does not. Empty is the root itself, None the last."""
+
+    begin: bytes = b""
+    end: bytes | None = None
+
+
+@dataclass(frozen=True)
 class Tree:
     """Directories and files of this host, as they lie. What lies at `/a/b` is kept as `a/b`; a root that stands for
-    another, as a snapshot does, is kept under the name of that."""
+    another, as a snapshot does, is kept under the name of that.
+
+    A portion of a tree has only a stretch of some roots. Of what is taken, `look` may say what the file system tells.
+    """
 
     roots: tuple[Path, ...]
     excluded: Callable[[Path], bool]  # asked of everything below the roots
     stands_for: Mapping[Path, Path] = field(default_factory=dict)
+    stretches: Mapping[Path, Stretch] = field(default_factory=dict)
+    look: Callable[[Path, os.DirEntry[str]], os.stat_result] | None = None  # told below which root
 
     def kept_as(self, root: Path) -> Path:
         return self.stands_for.get(root, root)
@@ -68,20 +83,24 @@ class Entry:
 
 @dataclass(frozen=True)
 class Portion:
-    """Some of a part's entries, one after another in its order, written down for another process. What is written
-    may be carried to another host that has the same service.
+    """Some of a part's entries or of its tree, one after another in its order, written down for another process. What
+    is written may be carried to another host that has the same service, unless it `stays`.
 
-    `took` is told what that process says of them: the source names it in its facts."""
+    `took` is told what that process says of it: the source names it in its facts. What one on another host says is
+    shown to `believe` before, which raises SourceChanged where that one has not had what is here.
+    """
 
     path: Path
     size: int
-    took: Callable[[Mapping[str, Any]], None]
+    took: Callable[[Mapping[str, Any]], None] = lambda _report: None
+    believe: Callable[[Mapping[str, Any]], None] = lambda _report: None
+    stays: bool = False
 
 
 @dataclass(frozen=True)
 class Hands:
-    """An ability of parts with entries: to be taken by so many processes at once. `divide` writes the portions below
-    a directory; each entry is in exactly one of them. Fewer than two mean that it is not worth it."""
+    """An ability of parts with entries or a tree: to be taken by so many processes at once. `divide` writes the
+    portions below a directory; each entry is in exactly one of them. Fewer than two mean that it is not worth it."""
 
     count: int
     divide: Callable[[Path], Sequence[Portion]]
@@ -89,11 +108,13 @@ class Hands:
 
 @dataclass(frozen=True)
 class Portioned:
-    """A portion in the process that takes it. `report` is for `Portion.took`, once the entries have been taken."""
+    """A portion in the process that takes it: entries, or a tree. `report` is for `Portion.took`, once that has been
+    taken."""
 
-    entries: Callable[[], Iterator[Entry]]
     report: Callable[[], Mapping[str, Any]]
+    entries: Callable[[], Iterator[Entry]] | None = None
     at_once: int = 8
+    tree: Tree | None = None
 
 
 @dataclass(frozen=True)
@@ -250,8 +271,8 @@ class Source(Protocol):
 class TakesPortions(Protocol):
     """An ability: to take up, in another process, what a capture has divided."""
 
-    def portion(self, part: str, path: Path) -> AbstractContextManager[Portioned]:
-        """The portion of this part that was written there."""
+    def portion(self, part: str, path: Path, elsewhere: bool) -> AbstractContextManager[Portioned]:
+        """The portion of this part that was written there; `elsewhere`: it was divided on another host."""
 
 
 @runtime_checkable

@@ -196,11 +196,11 @@ class BucketSource:
             yield from missing(bucket, values, where, self.options.at_once)
 
     @contextmanager
-    def portion(self, part: str, path: Path) -> Iterator[Portioned]:
+    def portion(self, part: str, path: Path, elsewhere: bool) -> Iterator[Portioned]:
         touched = Touched()
         with closing(self.bucket()) as bucket:
             reader = self._reader(part, bucket, WrittenPortion(path, self._mark), touched)
-            yield Portioned(reader.entries, touched.as_data, self.options.at_once)
+            yield Portioned(touched.as_data, reader.entries, self.options.at_once)
 
     @property
     def _mark(self) -> dict[str, Any]:

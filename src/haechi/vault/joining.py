@@ -30,9 +30,11 @@ def _one(load: trees.LoadTree, ingest: Ingest, alike: Sequence[Node]) -> Node:
     first = alike[0]
     if len(alike) == 1:
         return first
-    below = [node.subtree for node in alike if node.subtree is not None]
-    if len(below) < len(alike):
+    directories = [node for node in alike if node.subtree is not None]
+    if not directories:
         raise UsageMistake(_("“{name}” was given twice.").format(name=first.name))
+    # What was a file for one and a directory for the next has changed between the two; either is true.
+    first, below = directories[0], [node.subtree for node in directories if node.subtree is not None]
     inside = join(load, ingest, below)
     encoded = trees.encode(inside[name] for name in sorted(inside, key=trees.order))
     return replace(first, subtree=ingest.tree(encoded))

@@ -18,11 +18,13 @@ from haechi.vault.capture import node_of
 from haechi.vault.ingest import Chunks, Ingest
 from haechi.vault.nodes import Node
 from haechi.vault.parents import Parent, beginning
+from haechi.vault.stretch import Stretch
 
 _BATCH = 1 << 20  # bytes of small files sealed in one go
 _BATCH_FILES = 128
 
 Exclude = Callable[[Path], bool]
+Look = Callable[["os.DirEntry[str]"], os.stat_result]
 Found = Mapping[str, Any]  # a node as the parent's JSON has it
 
 
@@ -37,14 +39,22 @@ class TreeReport:
     size: int = 0
     lost: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def warnings(self) -> list[str]:
+        return [
+            _("{path} was left out: {reason}").format(path=path, reason=reason) for path, reason in self.lost
+        ]
+
 
 @dataclass(slots=True)
 class _Level:
-    """A directory that is being taken. `waiting` are large files whose chunks are still being hashed."""
+    """A directory that is being taken. `waiting` are large files whose chunks are still being hashed; `stretch` is
+    there where not all of it is to be taken."""
 
     node: Node | None  # None for the topmost
     rest: Iterator[os.DirEntry[str]]
     parent: Parent
+    stretch: Stretch | None = None
     finished: dict[str, str] = field(default_factory=dict)
     waiting: list[tuple[Node, Chunks]] = field(default_factory=list)
 
@@ -59,18 +69,22 @@ class TreeWalk:
         report: TreeReport,
         step: Step | None = None,
         exclude: Exclude | None = None,
+        look: Look | None = None,
     ):
+        """`look` says what the file system tells of what is to be taken, if not as it does so itself."""
         self.ingest = ingest
         self.report = report
         self._load_tree = load_tree
         self._step = step
         self._exclude = exclude
+        self._look = look or _as_it_is
         self._batch: list[tuple[bytes, bytes]] = []
         self._batch_size = 0
 
-    def directory(self, path: str, parent: str | None) -> dict[str, str]:
-        """The encoded nodes of everything in this directory, by name, after all below it has been taken."""
-        stack = [self._enter(path, None, parent)]  # directories lie deeper than Python likes to call
+    def directory(self, path: str, parent: str | None, stretch: Stretch | None = None) -> dict[str, str]:
+        """The encoded nodes of everything in this directory, by name, after all below it has been taken; of a
+        stretch, those directories, too, that only lead to it."""
+        stack = [self._enter(path, None, parent, stretch)]  # directories lie deeper than Python likes to call
         while True:
             level = stack[-1]
             entry = next(level.rest, None)
@@ -90,8 +104,11 @@ class TreeWalk:
             if below is not None:
                 stack.append(below)
 
-    def _enter(self, path: str, node: Node | None, parent: str | None) -> _Level:
-        return _Level(node, iter(self._scan(path)), self._parent(parent))
+    def _enter(self, path: str, node: Node | None, parent: str | None, stretch: Stretch | None) -> _Level:
+        found = self._scan(path)
+        if stretch is not None:
+            found = [entry for entry in found if stretch.reaches(trees.order(entry.name))]
+        return _Level(node, iter(found), self._parent(parent), stretch)
 
     def _leave(self, level: _Level) -> None:
         for node, chunks in level.waiting:
@@ -119,7 +136,12 @@ class TreeWalk:
         """Take one entry; a directory is answered with the level below."""
         if self._exclude is not None and self._exclude(Path(entry.path)):
             return None
-        status = entry.stat(follow_symlinks=False)
+        if level.stretch is not None and not level.stretch.holds(trees.order(entry.name)):
+            return self._lead(entry, level)
+        return self._take(entry, level)
+
+    def _take(self, entry: os.DirEntry[str], level: _Level) -> _Level | None:
+        status = self._look(entry)
         if encoded := self._without_node(entry, status, level.parent):
             self.report.files += 1
             self.report.size += status.st_size
@@ -132,7 +154,7 @@ class TreeWalk:
             return None
         if node.type == "dir":
             self.report.directories += 1
-            return self._enter(entry.path, node, before.get("subtree") if before else None)
+            return self._go_into(entry, node, level)
         if node.type == "file":
             self.report.files += 1
             if before is not None and self._unchanged(node, before):
@@ -147,6 +169,18 @@ class TreeWalk:
             self.report.size += node.size
         level.finished[node.name] = nodes.encode(node)
         return None
+
+    def _lead(self, entry: os.DirEntry[str], level: _Level) -> _Level | None:
+        """A directory before the stretch, with some of that in it. Whoever has what is before the stretch knows best
+        what the directory itself is like."""
+        if not entry.is_dir(follow_symlinks=False):
+            return None  # by now it is something else, and not ours to take
+        return self._go_into(entry, node_of(entry.path, entry.name, _as_it_is(entry)), level)
+
+    def _go_into(self, entry: os.DirEntry[str], node: Node | None, level: _Level) -> _Level:
+        before = level.parent.node(entry.name)
+        stretch = level.stretch.below(trees.order(entry.name)) if level.stretch is not None else None
+        return self._enter(entry.path, node, before.get("subtree") if before else None, stretch)
 
     def _without_node(self, entry: os.DirEntry[str], status: os.stat_result, parent: Parent) -> str:
         """The encoded node of a file that the parent knows just so, or of a usual new one; else empty."""
@@ -172,7 +206,7 @@ class TreeWalk:
         data = _read_small(entry.path, status.st_size)
         if len(data) != status.st_size or extended(entry.path):
             return ""  # it has changed since: look again
-        return f'{{"name":"{beginning(entry.name, status)}{self._take(data)}"]}}'
+        return f'{{"name":"{beginning(entry.name, status)}{self._small(data)}"]}}'
 
     def _unchanged(self, node: Node, before: Found) -> bool:
         """The same inode with the same times and size, and all its blobs still there."""
@@ -200,10 +234,10 @@ class TreeWalk:
         if not data:
             node.content = ()
             return None
-        node.content = (self._take(data),)
+        node.content = (self._small(data),)
         return None
 
-    def _take(self, data: bytes) -> str:
+    def _small(self, data: bytes) -> str:
         """The whole content of a small file; says its id."""
         self._advance(len(data))
         blob = hashlib.sha256(data).digest()
@@ -230,6 +264,10 @@ class TreeWalk:
 
     def _lose(self, path: str, reason: str) -> None:
         self.report.lost.append((path, reason))
+
+
+def _as_it_is(entry: os.DirEntry[str]) -> os.stat_result:
+    return entry.stat(follow_symlinks=False)
 
 
 def _open(path: str) -> int:

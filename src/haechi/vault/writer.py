@@ -26,7 +26,8 @@ from haechi.vault.locking import Lock
 from haechi.vault.nodes import Node
 from haechi.vault.shelving import Shelf
 from haechi.vault.snapshots import Snapshot
-from haechi.vault.treewalk import Exclude, TreeReport, TreeWalk
+from haechi.vault.stretch import Stretch
+from haechi.vault.treewalk import Exclude, Look, TreeReport, TreeWalk
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,12 @@ class Writer:
         at: str = "/",
         parent: Snapshot | None = None,
         exclude: Exclude | None = None,
+        look: Look | None = None,
+        stretch: Stretch | None = None,
         reporter: Reporter | None = None,
     ) -> TreeReport:
-        """A whole directory, as what lies at `at`. A file that cannot be read is named in the report and left out.
+        """A whole directory, as what lies at `at`, or a stretch of it. A file that cannot be read is named in the
+        report and left out.
 
         Files that `parent` holds at the same path with the same inode, times and size are not read again.
         """
@@ -122,12 +126,12 @@ class Writer:
         reporter = reporter or self._reporter
         below = self._subtree(parent, at) if parent is not None else None
         with self._to_its_end(at), reporter.step(str(directory)) as step:
-            walk = TreeWalk(self._ingest, self._load_tree, report, step, exclude)
-            entries = walk.directory(str(directory), below)
+            walk = TreeWalk(self._ingest, self._load_tree, report, step, exclude, look)
+            entries = walk.directory(str(directory), below, stretch)
             walk.flush()
         node = capture.node_of(str(directory), "", directory.stat())
-        for path, reason in report.lost:
-            reporter.warn(_("{path} was left out: {reason}").format(path=path, reason=reason))
+        for warning in report.warnings:
+            reporter.warn(warning)
         self._take_up(entries, at, parent, report.bytes_read, node)
         return report
 
@@ -151,26 +155,17 @@ class Writer:
         self._take_up(taken, at, parent, report.bytes_read)
         return report
 
-    def deliver(
-        self,
-        entries: Iterable[Entry],
-        *,
-        at: str,
-        parent: Snapshot | None = None,
-        at_once: int = 8,
-        reporter: Reporter | None = None,
-    ) -> Delivered:
-        """As `entries`, where another writer makes the snapshot: what it takes up is stored and in the index.
+    def deliver(self, at: str, size: int) -> Delivered:
+        """What this writer has taken below `at`, so many bytes in the source, where another one makes the snapshot:
+        what that takes up is stored and in the index.
 
         Nothing names it until that one commits, so that one must hold a lock from before we began until then."""
-        report = self.entries(entries, at=at, parent=parent, at_once=at_once, reporter=reporter)
         self._demand_whole()
-        folder = self._root.folder(trees.parts_of(at), None)
-        tree = folder.save(self._ingest, gojson.time_from(clock.now()))
+        tree = self._root.folder(trees.parts_of(at), None).save(self._ingest, gojson.time_from(clock.now()))
         self._ingest.workers.drain()
         self._shelf.flush()
         self._lock.check()
-        return Delivered(tree, report.size, report.bytes_read, self.bytes_stored)
+        return Delivered(tree, size, self.bytes_read, self.bytes_stored)
 
     def lay_aside(self, source: BinaryIO) -> tuple[str, ...]:
         """Something for whoever else works in this vault just now: its content lies there and is in the index, and no
@@ -185,7 +180,7 @@ class Writer:
         return content
 
     def join(self, delivered: Sequence[Delivered], *, at: str, parent: Snapshot | None = None) -> None:
-        """What other writers have delivered, as what lies at `at`: the same tree as if `entries` had taken it all."""
+        """What other writers have delivered, as what lies at `at`: the same tree as if one had taken it all."""
         with self._to_its_end(at):
             taken = joining.join(self._load_tree, self._ingest, [one.tree for one in delivered])
         self._take_up(taken, at, parent, sum(one.bytes_read for one in delivered))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from haechi import clock
 from haechi.app import open_home, workers
@@ -22,7 +23,6 @@ from haechi.operations.watching.workers import WorkerStanding
 from haechi.schedule import parse
 from haechi.sources._postgresql import embedded
 from tests.servers.gate import Gate
-from tests.servers.namespace import Namespace
 from tests.servers.postgres import SETTINGS, bindir
 from tests.servers.seaweedfs import SeaweedFS
 
@@ -58,6 +58,15 @@ while [ ! -e {root}/go-$1 ]; do sleep 0.1; done
 """
 
 
+class Inside(Protocol):
+    """What makes a process of this machine look like another machine's."""
+
+    @property
+    def here(self) -> str: ...
+    def inside(self, *argv: str) -> list[str]: ...
+    def cut(self, *, off: bool = True) -> None: ...
+
+
 @dataclass
 class Host:
     """A machine of the fleet: its own plan file, its own state, its own environment."""
@@ -65,7 +74,7 @@ class Host:
     name: str
     directory: Path
     journal: str
-    inside: Namespace | None = None
+    inside: Inside | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     running: subprocess.Popen[bytes] | None = None
     schedules: bool = False
@@ -146,7 +155,7 @@ class Fleet:
         server = self._server
         return f"postgresql://{server.user}:{server.password.reveal()}@{address}:{server.port}/{database}"
 
-    def host(self, name: str, inside: Namespace | None = None, **env: str) -> Host:
+    def host(self, name: str, inside: Inside | None = None, **env: str) -> Host:
         directory = self.root / name
         directory.mkdir()
         journal = self.url(inside.here if inside else "127.0.0.1")

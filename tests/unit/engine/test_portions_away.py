@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from haechi.app import portions
 from haechi.app.home import Home
 from haechi.app.portions import AwayHand, Beside, PortionHand
 from haechi.engine.handing import Handed
-from haechi.errors import Interrupted, ProgramFailed, SecretMissing
+from haechi.errors import Interrupted, ProgramFailed, SecretMissing, SourceChanged
 from haechi.events import Event, Reporter, Said, Step
 from haechi.operations.destinations import aside
 from haechi.operations.destinations.many_hands import Hired, Task
@@ -101,7 +102,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[Others]:
     made = Others()
     monkeypatch.setattr(Home, "vault", lambda _home, name: name)
     monkeypatch.setattr(aside, "lay_aside", lambda _vault, path: {"content": [str(path)]})
-    monkeypatch.setattr(aside, "taken_up", lambda _vault, said: {"done": said["at"]})
+    monkeypatch.setattr(aside, "taken_up", lambda _vault, said: {"done": said["at"], "report": said})
     monkeypatch.setattr(Handed, "ask", lambda *_asked: made.ask())
     monkeypatch.setattr(PortionHand, "take", lambda _hand, task: made.take(task))
     yield made
@@ -121,7 +122,7 @@ def test_what_is_done_elsewhere_is_not_done_here(home: Home, others: Others) -> 
     others.answers = [{"at": "one"}, {"at": "two"}]
     ear = Ear()
     away, tasks, step = hand(home, ear, 2)
-    assert [away.take(task) for task in tasks] == [{"done": "one"}, {"done": "two"}]
+    assert [away.take(task)["done"] for task in tasks] == ["one", "two"]
     assert (others.here, ear.warnings, step.done) == ([], [], 200)
 
 
@@ -131,7 +132,7 @@ def test_what_nobody_begins_with_is_done_here_and_the_next_one_is_offered_again(
     others.answers = [None, {"at": "one"}]
     ear = Ear()
     away, tasks, _step = hand(home, ear, 2)
-    assert [away.take(task) for task in tasks] == [{"done": "here"}, {"done": "one"}]
+    assert [away.take(task)["done"] for task in tasks] == ["here", "one"]
     assert (others.here, ear.warnings) == ([Path("/p0")], [])
 
 
@@ -143,6 +144,27 @@ def test_what_they_cannot_do_is_done_here_and_so_is_all_that_follows(home: Home,
     (warning,) = ear.warnings
     assert "on this host after all" in warning
     assert "There is no MINIO_SECRET_KEY." in warning
+
+
+def test_what_another_saw_otherwise_is_done_here_and_the_next_one_is_offered_again(
+    home: Home, others: Others
+) -> None:
+    others.answers = [{"at": "one"}, {"at": "two"}]
+    ear = Ear()
+    away, (first, second), _step = hand(home, ear, 2)
+
+    def believe(_report: object) -> None:
+        raise SourceChanged("It has changed since.")
+
+    doubted = replace(first, portion=replace(first.portion, believe=believe))
+    assert [away.take(task)["done"] for task in (doubted, second)] == ["here", "two"]
+    (warning,) = ear.warnings
+    assert "on this host after all. It has changed since." in warning
+
+
+def test_what_stays_here_is_offered_to_nobody(home: Home, others: Others) -> None:
+    away, (task,), _step = hand(home, Ear(), 1)
+    assert away.take(replace(task, portion=replace(task.portion, stays=True))) == {"done": "here"}
 
 
 def test_stopped_it_does_nothing_here(home: Home, monkeypatch: pytest.MonkeyPatch, others: Others) -> None:

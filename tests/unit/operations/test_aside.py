@@ -33,10 +33,11 @@ class Source:
     seen: list[bytes] = field(default_factory=list)
 
     @contextmanager
-    def portion(self, part: str, path: Path) -> Iterator[Portioned]:
+    def portion(self, part: str, path: Path, elsewhere: bool) -> Iterator[Portioned]:
+        assert elsewhere
         self.seen.append(path.read_bytes())
         yield Portioned(
-            lambda: iter(cast(list[Entry], [Thing("a", b"first")])), lambda: {"left_out": {"b\udcff": part}}
+            lambda: {"left_out": {"b\udcff": part}}, lambda: iter(cast(list[Entry], [Thing("a", b"first")]))
         )
 
 

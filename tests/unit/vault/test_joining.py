@@ -10,6 +10,7 @@ import pytest
 from haechi.errors import UsageMistake
 from haechi.testing.memory_store import MemoryStore
 from haechi.vault.repository import Vault
+from haechi.vault.writer import Delivered, Writer
 from tests.unit.vault.test_entries import NOW, Thing, keep, kept
 from tests.vault_ground import new_vault
 
@@ -21,12 +22,16 @@ def things(paths: Sequence[str]) -> list[Thing]:
     return [Thing(path, path.encode("utf-8", "surrogateescape"), "f1", attributes=metadata) for path in paths]
 
 
+def deliver(writer: Writer, portion: Sequence[Thing]) -> Delivered:
+    return writer.deliver("/objects", writer.entries(portion, at="/objects").size)
+
+
 def joined(vault: Vault, portions: Sequence[Sequence[Thing]]) -> str:
     with vault.writer() as parent:
         delivered = []
         for portion in portions:
             with vault.writer() as writer:
-                delivered.append(writer.deliver(portion, at="/objects"))
+                delivered.append(deliver(writer, portion))
         parent.join(delivered, at="/objects")
         snapshot = parent.commit(time=NOW, tags=[], hostname="here")
     assert len(kept(vault, snapshot)) == sum(map(len, portions))
@@ -48,9 +53,9 @@ def test_all_of_a_portion_may_have_vanished() -> None:
     gone = Thing("y/1", b"gone")
     with vault.writer() as parent:
         with vault.writer() as writer:
-            delivered = [writer.deliver(things(PATHS), at="/objects")]
+            delivered = [deliver(writer, things(PATHS))]
         with vault.writer() as writer:
-            delivered.append(writer.deliver([gone], at="/objects"))
+            delivered.append(deliver(writer, [gone]))
         parent.join(delivered, at="/objects")
         snapshot = parent.commit(time=NOW, tags=[], hostname="here")
     assert vault.node(snapshot, "/objects").subtree == vault.node(whole, "/objects").subtree

@@ -42,13 +42,13 @@ def deliver_from(
         path = Path(directory) / "portion"
         with path.open("wb") as file, vault.open_aside(aside["content"]) as laid:
             shutil.copyfileobj(laid, file)
-        done = deliver(vault, source, part, path, parent, reporter)
+        done = deliver(vault, source, part, path, parent, reporter, elsewhere=True)
+    delivered = done.pop("delivered")
     with vault.writer() as writer:
-        report = writer.lay_aside(io.BytesIO(json.dumps(done["report"]).encode()))
-    return {"delivered": done["delivered"], "aside": report}
+        return {"delivered": delivered, "aside": writer.lay_aside(io.BytesIO(json.dumps(done).encode()))}
 
 
 def taken_up(vault: Vault, said: Mapping[str, Any]) -> dict[str, Any]:
     """What `deliver_from` said there, as `deliver` says it."""
     with vault.open_aside(said["aside"]) as laid:
-        return {"delivered": said["delivered"], "report": json.load(laid)}
+        return {"delivered": said["delivered"], **json.load(laid)}

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 from haechi.events import Reporter
 from haechi.model import Copy, PartInfo, RestorePoint, Share
 from haechi.retention import Decision
-from haechi.sources._base import Kept, Part, Tree, Unfold
+from haechi.sources._base import Kept, Part, Unfold
 from haechi.stores._base import Store
 
 
@@ -40,7 +40,7 @@ class TakesSeveral(Protocol):
 class TakesTrees(Protocol):
     """An ability of intakes: a tree is kept as a tree, and what has not changed is not read again."""
 
-    def tree(self, info: PartInfo, tree: Tree, reporter: Reporter) -> int:
+    def tree(self, part: Part, reporter: Reporter) -> int:
         """Take it whole; how many bytes it holds."""
 
 
@@ -72,7 +72,7 @@ class GivesTrees(Protocol):
 class TakesEntries(Protocol):
     """An ability of intakes: entries are kept one by one, and what has not changed is not read again."""
 
-    def entries(self, info: PartInfo, part: Part, reporter: Reporter) -> int:
+    def entries(self, part: Part, reporter: Reporter) -> int:
         """Take all of this part's entries; how many bytes they hold."""
 
 

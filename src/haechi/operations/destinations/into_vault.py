@@ -12,20 +12,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from operator import ne
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from haechi.archive import verifying
 from haechi.errors import Damaged, NotThere, StillLocked
 from haechi.events import Reporter
-from haechi.fileio import explain
 from haechi.i18n import _
 from haechi.model import Copy, PartInfo, RestorePoint, Share
 from haechi.operations.destinations.destination import Destination
 from haechi.operations.destinations.many_hands import Crew, Hire
+from haechi.operations.destinations.planting import plant
 from haechi.retention import Decision
-from haechi.sources._base import Kept, Part, Tree, Unfold
+from haechi.sources._base import Kept, Part, Unfold
 from haechi.stores._base import Store
 from haechi.vault import entries, soundness
 from haechi.vault.repository import Vault
@@ -230,35 +229,34 @@ class _VaultIntake:
     def part(self, info: PartInfo, stream: BinaryIO) -> None:
         self._writer.stream(f"/{info.name}", stream, pages=info.pages or None)
 
-    def tree(self, info: PartInfo, tree: Tree, reporter: Reporter) -> int:
-        """What lies at `/a/b` becomes `PART/a/b`."""
+    def tree(self, part: Part, reporter: Reporter) -> int:
+        assert part.tree
         parent = self._parent()
-        size = 0
-        for root in tree.roots:
-            directory, excluded, kept_as = root, tree.excluded, tree.kept_as(root)
-            if not root.is_dir():
-                directory, excluded, kept_as = root.parent, partial(ne, root), kept_as.parent
-            at = f"/{info.name}{kept_as}"
-            try:
-                report = self._writer.tree(
-                    directory, at=at, parent=parent, exclude=excluded, reporter=reporter
-                )
-            except OSError as problem:
-                raise explain(problem, root) from None
-            size += report.size
+        size = self._by_hands(part, parent, reporter)
+        if size is None:
+            size = plant(self._writer, part.info.name, part.tree, parent, reporter).size
         return size
 
-    def entries(self, info: PartInfo, part: Part, reporter: Reporter) -> int:
+    def entries(self, part: Part, reporter: Reporter) -> int:
         assert part.entries
-        at, parent = f"/{info.name}", self._parent()
-        if part.hands and self._crew:
-            delivered = self._crew.take(part, parent.id if parent else "", reporter)
-            if delivered is not None:
-                self._writer.join(delivered, at=at, parent=parent)
-                return sum(one.size for one in delivered)
-        return self._writer.entries(
-            part.entries(), at=at, parent=parent, at_once=part.at_once, reporter=reporter
-        ).size
+        parent = self._parent()
+        size = self._by_hands(part, parent, reporter)
+        if size is None:
+            at, at_once = f"/{part.info.name}", part.at_once
+            size = self._writer.entries(
+                part.entries(), at=at, parent=parent, at_once=at_once, reporter=reporter
+            ).size
+        return size
+
+    def _by_hands(self, part: Part, parent: Snapshot | None, reporter: Reporter) -> int | None:
+        """None where one does it best."""
+        if not (part.hands and self._crew):
+            return None
+        delivered = self._crew.take(part, parent.id if parent else "", reporter)
+        if delivered is None:
+            return None
+        self._writer.join(delivered, at=f"/{part.info.name}", parent=parent)
+        return sum(one.size for one in delivered)
 
     def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:
         for name, data in attachments.items():

@@ -21,6 +21,7 @@ from haechi import process
 from haechi.errors import HaechiError, Interrupted, ProgramFailed, UsageMistake
 from haechi.events import Reporter, Step
 from haechi.i18n import _
+from haechi.operations.destinations.planting import Planted, plant
 from haechi.sources._base import Part, Portion, Source, TakesPortions
 from haechi.vault.repository import Vault
 from haechi.vault.writer import Delivered
@@ -63,18 +64,30 @@ Hire = Callable[[int], Hired]  # told which of the hands it is, counted from nou
 
 
 def deliver(
-    vault: Vault, source: Source, part: str, path: Path, parent: str, reporter: Reporter
+    vault: Vault,
+    source: Source,
+    part: str,
+    path: Path,
+    parent: str,
+    reporter: Reporter,
+    *,
+    elsewhere: bool = False,
 ) -> dict[str, Any]:
     """In such a process: take the portion that was written there."""
     if not isinstance(source, TakesPortions):
         raise UsageMistake(_("Of this kind of service no portions can be taken."))
     at = f"/{part}"
     before = vault.snapshot(parent) if parent else None
-    with source.portion(part, path) as portion, vault.writer() as writer:
-        delivered = writer.deliver(
-            portion.entries(), at=at, parent=before, at_once=portion.at_once, reporter=reporter
-        )
-        return {"delivered": asdict(delivered), "report": portion.report()}
+    with source.portion(part, path, elsewhere) as portion, vault.writer() as writer:
+        taken = Planted()
+        if portion.tree:
+            taken = plant(writer, part, portion.tree, before, reporter)
+        if portion.entries:
+            taken.size += writer.entries(
+                portion.entries(), at=at, parent=before, at_once=portion.at_once, reporter=reporter
+            ).size
+        delivered = asdict(writer.deliver(at, taken.size))
+        return {"delivered": delivered, "report": portion.report(), "warnings": taken.warnings}
 
 
 @dataclass(frozen=True)
@@ -155,6 +168,8 @@ class _Shift:
             Task(self._crew.service, self._crew.vault, self._part, portion, self._parent, self._step)
         )
         portion.took(said["report"])
+        for warning in said["warnings"]:
+            self._step.reporter.warn(warning)
         with self._lock:
             self._delivered[number] = Delivered(**said["delivered"])
 

@@ -74,15 +74,15 @@ class MirrorIntake:
             hint=_("Give this service another layout, such as {service}/{part}_{time}.zst"),
         )
 
-    def entries(self, info: PartInfo, part: Part, reporter: Reporter) -> int:
+    def entries(self, part: Part, reporter: Reporter) -> int:
         assert part.entries
         self._broken = True  # until all of them have been taken
         first = not self._directories
-        directory = self._directory if first else f"{self._directory}.{info.name}"
-        self._directories[info.name] = directory
+        directory = self._directory if first else f"{self._directory}.{part.info.name}"
+        self._directories[part.info.name] = directory
         before = self._size
-        with reporter.step(info.name, part.expected) as step:
-            take = partial(self._take, directory, info.name, step)
+        with reporter.step(part.info.name, part.expected) as step:
+            take = partial(self._take, directory, part.info.name, step)
             for _entry, line in ahead(part.entries(), take, part.at_once):
                 if line is not None:
                     self._note(directory, line)

@@ -18,10 +18,10 @@ from haechi.i18n import _
 from haechi.sources._base import Portion
 from haechi.sources._bucket.listing import Listing, Record
 from haechi.sources._bucket.reading import Touched
+from haechi.sources._shares import Shares
 
-_FOR_EACH = 4  # portions a hand: one that is quick takes more of them, and what fails costs less
-_LEAST = 200  # objects; below that a process costs more than it brings
 _REQUEST = 64 << 10  # bytes that take about as long as asking for an object
+_LEAST = 200 * _REQUEST  # bytes of work; below that a process costs more than it brings
 _BLOCK = 500
 _encoded = json.JSONEncoder(separators=(",", ":")).encode
 Mark = Mapping[str, Any]  # what must be the same wherever a portion is taken: it says which bucket is meant
@@ -29,20 +29,18 @@ Mark = Mapping[str, Any]  # what must be the same wherever a portion is taken: i
 
 def divide(listing: Listing, touched: Touched, hands: int, mark: Mark, directory: Path) -> Sequence[Portion]:
     """Written into this directory."""
-    count = min(hands * _FOR_EACH, listing.count // _LEAST)
-    if count < 2:
+    shares = Shares(listing.count * _REQUEST + listing.size, hands, _LEAST)
+    if not shares.worth_it:
         return []
-    whole = listing.count * _REQUEST + listing.size
     portions: list[Portion] = []
     portion = _Writing(directory / "0", mark)
-    done = 0
     try:
         for path, record in listing.placed():
-            if done * count >= (len(portions) + 1) * whole:
+            if shares.is_full():
                 portions.append(portion.finish(touched))
                 portion = _Writing(directory / str(len(portions)), mark)
             portion.add(path, record)
-            done += _REQUEST + record.size
+            shares.take(_REQUEST + record.size)
         portions.append(portion.finish(touched))
     finally:
         portion.close()

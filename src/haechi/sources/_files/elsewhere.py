@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from haechi import clock
 from haechi.events import Reporter
+from haechi.i18n import _
 from haechi.model import PartInfo, RestorePoint
 from haechi.places._base import Place
 from haechi.places._open import open_place
@@ -48,8 +49,10 @@ class FilesElsewhere(ByDirectory):
         roots = self._roots
         tar = Tar.of(self._there)
         examine(self.options.snapshot, There(self.place), self.name, roots)
-        warnings = () if tar.keeps_attributes else (tar.lacking(self.place.name),)
-        return Probe("", self._there.size(roots), {"paths": roots, "tar": tar.name}, warnings)
+        warnings = [] if tar.keeps_attributes else [tar.lacking(self.place.name)]
+        if self.options.hands > 1:
+            warnings.append(_("`hands` is for directories of this host: one tar reads these."))
+        return Probe("", self._there.size(roots), {"paths": roots, "tar": tar.name}, tuple(warnings))
 
     @contextmanager
     def capture(self, reporter: Reporter) -> Iterator[Capture]:

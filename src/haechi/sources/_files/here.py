@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -15,11 +16,23 @@ from haechi.places._base import Place
 from haechi.places._open import open_place
 from haechi.places.local import LocalPlace
 from haechi.sources import _beside
-from haechi.sources._base import Address, Capture, Part, PartReader, Probe, Restored, Tree, Wanted
+from haechi.sources._base import (
+    Address,
+    Capture,
+    Hands,
+    Part,
+    PartReader,
+    Portioned,
+    Probe,
+    Restored,
+    Tree,
+    Wanted,
+)
 from haechi.sources._files.excludes import excluder
 from haechi.sources._files.listing import FirstLook
 from haechi.sources._files.options import Options, Target
 from haechi.sources._files.packing import PART, TarStream
+from haechi.sources._files.portions import WrittenPortion, divide
 from haechi.sources._files.restoring import Restore
 from haechi.sources._files.returning import Return, tell_changed
 from haechi.sources._files.there import There
@@ -29,7 +42,7 @@ from haechi.sources._throwaway import ByDirectory
 
 
 class Files(ByDirectory):
-    """The directories and files of one service."""
+    """The directories and files of one service. Satisfies `TakesPortions`, too."""
 
     kept_as = _beside.KEPT_AS
 
@@ -58,9 +71,16 @@ class Files(ByDirectory):
             from_snapshot(
                 self.options.snapshot, There(self.place), self.name, roots, self.options.exclude, reporter
             ) as (tree, view),
-            offered(tree, reporter, view) as capture,
+            offered(tree, reporter, view, self.options.hands, self.options.exclude) as capture,
         ):
             yield capture
+
+    @contextmanager
+    def portion(self, part: str, path: Path, elsewhere: bool) -> Iterator[Portioned]:
+        written, rules = WrittenPortion(path), self.options.exclude
+        excluded = partial(_excluder, exclude=rules, snapshot=self.options.snapshot)
+        tree = written.tree_elsewhere(excluded, self.roots, rules) if elsewhere else written.tree(excluded)
+        yield Portioned(lambda: written.report, tree=tree)
 
     def restore(
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
@@ -121,20 +141,34 @@ def from_snapshot(
         stands_for = {
             Path(path): (kept_as or {}).get(Path(root), Path(root)) for root, path in view.paths.items()
         }
-        excluded = excluder(list(stands_for), exclude)
-        if options is not None:
-            chosen = excluded
-            excluded = lambda path: ours_in(str(path)) or chosen(path)  # noqa: E731
-        yield Tree(tuple(stands_for), excluded, stands_for), view
+        yield Tree(tuple(stands_for), _excluder(list(stands_for), exclude, options), stands_for), view
 
 
 @contextmanager
-def offered(tree: Tree, reporter: Reporter, view: View) -> Iterator[Capture]:
+def offered(
+    tree: Tree, reporter: Reporter, view: View, hands: int = 1, exclude: Sequence[str] = ()
+) -> Iterator[Capture]:
     """A tree of this host as a capture."""
     moment = clock.now()
     with FirstLook(tree) as look:
-        part = Part(PartInfo(PART, "tar"), lambda: cast(BinaryIO, TarStream(tree)), look.size, tree)
+        stays = any(
+            root != kept_as for root, kept_as in tree.stands_for.items()
+        )  # a snapshot is on this host
+        part = Part(
+            PartInfo(PART, "tar"),
+            lambda: cast(BinaryIO, TarStream(tree)),
+            look.size,
+            tree,
+            hands=Hands(hands, partial(divide, look, tree, hands, exclude, stays)) if hands > 1 else None,
+        )
         yield Capture(moment, [part], lambda: _facts(look, reporter, view))
+
+
+def _excluder(
+    roots: Sequence[Path], exclude: Sequence[str], snapshot: Snapshot | None
+) -> Callable[[Path], bool]:
+    chosen = excluder(roots, exclude)
+    return chosen if snapshot is None else lambda path: ours_in(str(path)) or chosen(path)
 
 
 def _lies_below(directory: Path, value: str) -> bool:

@@ -57,6 +57,11 @@ class Entry:
         return f"{self.kind} {s.st_mode:o} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}"
 
     @property
+    def line(self) -> bytes:
+        """How it was looked at, written down."""
+        return b"%s\t%s\n" % (self.path.hex().encode(), self.state.encode())
+
+    @property
     def fact(self) -> bytes:
         """What must be the same after a restore. File systems differ in how finely they keep times."""
         s = self.found
@@ -128,7 +133,7 @@ def entries(root: Path, excluded: Excluded | None = None) -> Iterator[Entry]:
         path = waiting.pop()
         full = os.path.join(top, path) if path else top
         try:
-            entry = _entry(path, full)
+            entry = entry_at(path, full)
             if entry is None:
                 continue
             names = os.listdir(full) if entry.kind == "d" else []
@@ -145,11 +150,22 @@ def entries(root: Path, excluded: Excluded | None = None) -> Iterator[Entry]:
                 waiting.append(below)
 
 
-def _entry(path: bytes, full: bytes) -> Entry | None:
+def kind_of(found: os.stat_result) -> str:
+    """Empty for a socket, which is made by the program that listens on it."""
+    return "" if stat.S_ISSOCK(found.st_mode) else _KINDS.get(stat.S_IFMT(found.st_mode), "o")
+
+
+def read(line: bytes) -> tuple[bytes, str]:
+    """An entry's path and its state, of its line."""
+    path, _tab, state = line.rstrip(b"\n").partition(b"\t")
+    return bytes.fromhex(path.decode()), state.decode()
+
+
+def entry_at(path: bytes, full: bytes) -> Entry | None:
     found = os.lstat(full)
-    if stat.S_ISSOCK(found.st_mode):
-        return None  # made by the program that listens on it
-    kind = _KINDS.get(stat.S_IFMT(found.st_mode), "o")
+    kind = kind_of(found)
+    if not kind:
+        return None
     if kind == "f" and not os.access(full, os.R_OK):
         raise PermissionError
     return Entry(path, kind, found, os.fsdecode(os.readlink(full)) if kind == "l" else "")
@@ -165,7 +181,8 @@ class FirstLook:
         self._files: list[IO[bytes]] = []
         self._directories: dict[Path, tuple[int, int]] = {}
         self._open = ExitStack()
-        self.size = 0
+        self.devices: dict[Path, int] = {}
+        self.size = self.count = 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -188,9 +205,18 @@ class FirstLook:
             )
         if root.is_dir():
             self._directories[root] = _identity(root)
+        self.devices[root] = root.stat().st_dev
         for entry in entries(root, self._excluded):
             self.size += entry.found.st_size if entry.kind == "f" else 0
-            self._files[-1].write(b"%s\t%s\n" % (entry.path.hex().encode(), entry.state.encode()))
+            self.count += 1
+            self._files[-1].write(entry.line)
+
+    def lines(self) -> Iterator[tuple[Path, bytes]]:
+        """What was seen of each root, in the order of a walk. Not while `compare` is at work."""
+        for root, kept in zip(self._roots, self._files, strict=True):
+            kept.seek(0)
+            for line in kept:
+                yield root, line
 
     def compare(self) -> tuple[dict[str, Any], list[str]]:
         """The facts of each root, of what has not changed since; and the paths of what has. A root that is gone, or
@@ -235,10 +261,7 @@ def _differences(kept: IO[bytes], now: Iterator[Entry]) -> Iterator[tuple[bytes,
 
 def _next_before(kept: IO[bytes]) -> tuple[bytes, str] | None:
     line = kept.readline()
-    if not line:
-        return None
-    path, _tab, state = line.rstrip(b"\n").partition(b"\t")
-    return bytes.fromhex(path.decode()), state.decode()
+    return read(line) if line else None
 
 
 def shown(path: bytes) -> str:

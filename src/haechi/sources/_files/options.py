@@ -52,6 +52,12 @@ class Options(BaseModel):
         None,
         description="Read from a snapshot: “btrfs”, “lvm”, “zfs”, or a table with commands; see its own page",
     )
+    hands: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that save it at the same time, each some of it; of this host, and vaults only",
+    )
     run_as: str | None = Field(None, description="System user who reads and writes them at another place")
 
     _octal = field_validator("mode")(_told_mode)
