@@ -47,7 +47,7 @@ class Tree:
     """
 
     roots: tuple[Path, ...]
-    excluded: Callable[[Path], bool]  # asked of everything below the roots
+    excluded: Callable[[str], bool]  # asked of the path of everything below the roots
     stands_for: Mapping[Path, Path] = field(default_factory=dict)
     stretches: Mapping[Path, Stretch] = field(default_factory=dict)
     look: Callable[[Path, os.DirEntry[str]], os.stat_result] | None = None  # told below which root

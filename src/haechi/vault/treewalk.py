@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from haechi.attributes import extended
@@ -23,7 +22,7 @@ from haechi.vault.stretch import Stretch
 _BATCH = 1 << 20  # bytes of small files sealed in one go
 _BATCH_FILES = 128
 
-Exclude = Callable[[Path], bool]
+Exclude = Callable[[str], bool]  # by its path
 Look = Callable[["os.DirEntry[str]"], os.stat_result]
 Found = Mapping[str, Any]  # a node as the parent's JSON has it
 
@@ -134,7 +133,7 @@ class TreeWalk:
 
     def _entry(self, entry: os.DirEntry[str], level: _Level) -> _Level | None:
         """Take one entry; a directory is answered with the level below."""
-        if self._exclude is not None and self._exclude(Path(entry.path)):
+        if self._exclude is not None and self._exclude(entry.path):
             return None
         if level.stretch is not None and not level.stretch.holds(trees.order(entry.name)):
             return self._lead(entry, level)

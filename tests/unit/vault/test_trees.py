@@ -173,7 +173,7 @@ def test_an_unchanged_file_whose_blobs_are_gone_is_read_again(
 
 def test_what_is_excluded_stays_out(vault: Vault, tmp_path: Path) -> None:
     root = plant(tmp_path / "root")
-    snapshot, _report, _stored = take(vault, root, exclude=lambda path: path.name in ("deep", "large"))
+    snapshot, _report, _stored = take(vault, root, exclude=lambda path: path.endswith(("/deep", "/large")))
     paths = {path for path, _node in vault.walk(snapshot)}
     assert "/files/small" in paths
     assert not [path for path in paths if "deep" in path or "large" in path]

@@ -28,7 +28,7 @@ def plant(writer: Writer, part: str, tree: Tree, parent: Snapshot | None, report
     for root in tree.roots:
         directory, excluded, kept_as = root, tree.excluded, tree.kept_as(root)
         if not root.is_dir():
-            directory, excluded, kept_as = root.parent, partial(ne, root), kept_as.parent
+            directory, excluded, kept_as = root.parent, partial(ne, str(root)), kept_as.parent
         stretch = tree.stretches.get(root)
         try:
             report = writer.tree(

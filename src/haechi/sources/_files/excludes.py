@@ -33,15 +33,14 @@ class Rules:
         return False
 
 
-def excluder(roots: Sequence[Path], lines: Sequence[str]) -> Callable[[Path], bool]:
+def excluder(roots: Sequence[Path], lines: Sequence[str]) -> Callable[[str], bool]:
     """Whether a path is left out. Lines are relative to the root in which the path lies; a directory that is left
     out takes all below it along, so nothing in it can be taken back in."""
     rules = Rules(lines)
     bases = [f"{root}/" for root in roots]
 
-    def excluded(path: Path) -> bool:
-        text = str(path)
-        inside = next((text[len(base) :] for base in bases if text.startswith(base)), "")
+    def excluded(path: str) -> bool:
+        inside = next((path[len(base) :] for base in bases if path.startswith(base)), "")
         return bool(inside) and rules.leave_out(inside, lambda: _is_directory(path))
 
     return excluded if rules else lambda _path: False
@@ -64,8 +63,8 @@ def without(rules: Rules) -> Callable[[str, bool], bool]:
     return excluded
 
 
-def _is_directory(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+def _is_directory(path: str) -> bool:
+    return Path(path).is_dir() and not Path(path).is_symlink()
 
 
 def _rule(line: str) -> _Rule | None:

@@ -137,7 +137,7 @@ def from_snapshot(
     """These directories as of one moment, if the plan wants a snapshot; else as they lie."""
     live = excluder(roots, exclude)
     texts = [str(root) for root in roots]
-    with taken(options, there, service, texts, lambda path: live(Path(path)), reporter) as view:
+    with taken(options, there, service, texts, live, reporter) as view:
         stands_for = {
             Path(path): (kept_as or {}).get(Path(root), Path(root)) for root, path in view.paths.items()
         }
@@ -166,9 +166,9 @@ def offered(
 
 def _excluder(
     roots: Sequence[Path], exclude: Sequence[str], snapshot: Snapshot | None
-) -> Callable[[Path], bool]:
+) -> Callable[[str], bool]:
     chosen = excluder(roots, exclude)
-    return chosen if snapshot is None else lambda path: ours_in(str(path)) or chosen(path)
+    return chosen if snapshot is None else lambda path: ours_in(path) or chosen(path)
 
 
 def _lies_below(directory: Path, value: str) -> bool:

@@ -13,8 +13,9 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, NamedTuple, Self
 
 from haechi.errors import AccessRefused, NotThere, SourceChanged
 from haechi.fileio import explain
@@ -23,15 +24,14 @@ from haechi.sources import _roster
 from haechi.sources._base import Comparison, Tree
 from haechi.sources._roster import Roster
 
-Excluded = Callable[[Path], bool]
+Excluded = Callable[[str], bool]
 _NAMED = 1000  # changed paths that the facts can bear
 _NOT_FIGURES = {"each", "below"}  # compared by name
 
-_KINDS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l"}
+_KINDS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFSOCK: ""}
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """`path` is below the root, and empty for the root itself."""
 
     path: bytes
@@ -128,10 +128,11 @@ def entries(root: Path, excluded: Excluded | None = None) -> Iterator[Entry]:
     """The root and everything below it, in an order that is the same everywhere. What vanishes under our hands is
     passed over; what may not be read is AccessRefused."""
     top = os.fsencode(root)
+    begin = top.rstrip(b"/") + b"/"
     waiting = [b""]
     while waiting:
         path = waiting.pop()
-        full = os.path.join(top, path) if path else top
+        full = begin + path if path else top
         try:
             entry = entry_at(path, full)
             if entry is None:
@@ -144,15 +145,15 @@ def entries(root: Path, excluded: Excluded | None = None) -> Iterator[Entry]:
         except OSError as problem:
             raise explain(problem, os.fsdecode(full)) from None
         yield entry
+        inside = path + b"/" if path else b""
         for name in sorted(names, reverse=True):
-            below = path + b"/" + name if path else name
-            if excluded is None or not excluded(Path(os.fsdecode(os.path.join(top, below)))):
-                waiting.append(below)
+            if excluded is None or not excluded(os.fsdecode(begin + inside + name)):
+                waiting.append(inside + name)
 
 
 def kind_of(found: os.stat_result) -> str:
     """Empty for a socket, which is made by the program that listens on it."""
-    return "" if stat.S_ISSOCK(found.st_mode) else _KINDS.get(stat.S_IFMT(found.st_mode), "o")
+    return _KINDS.get(stat.S_IFMT(found.st_mode), "o")
 
 
 def read(line: bytes) -> tuple[bytes, str]:
@@ -244,24 +245,19 @@ class FirstLook:
 def _differences(kept: IO[bytes], now: Iterator[Entry]) -> Iterator[tuple[bytes, Entry | None]]:
     """Each path once, with its entry if that is as it was; both looks are in the same order."""
     kept.seek(0)
-    before = _next_before(kept)
-    entry = next(now, None)
-    while before is not None or entry is not None:
-        if entry is None or (before is not None and before[0].split(b"/") < entry.order):
-            assert before
-            yield before[0], None
-            before = _next_before(kept)
-        elif before is None or entry.order < before[0].split(b"/"):
-            yield entry.path, None
-            entry = next(now, None)
-        else:
-            yield entry.path, entry if entry.state == before[1] else None
-            before, entry = _next_before(kept), next(now, None)
-
-
-def _next_before(kept: IO[bytes]) -> tuple[bytes, str] | None:
-    line = kept.readline()
-    return read(line) if line else None
+    line, entry = kept.readline(), next(now, None)
+    while line and entry is not None:
+        if line == entry.line:
+            yield entry.path, entry
+            line, entry = kept.readline(), next(now, None)
+            continue
+        before, _state = read(line)
+        gone, came = before.split(b"/") < entry.order, entry.order < before.split(b"/")
+        yield entry.path if came else before, None
+        line = line if came else kept.readline()
+        entry = entry if gone else next(now, None)
+    yield from ((read(gone)[0], None) for gone in chain([line] if line else [], kept))
+    yield from ((new.path, None) for new in chain([entry] if entry else [], now))
 
 
 def shown(path: bytes) -> str:

@@ -28,7 +28,7 @@ from haechi.sources._shares import Shares
 _LEAST = 64 << 20  # bytes of work; below that a process costs more than it brings
 _OPENING = 24 << 10  # bytes that take about as long as opening a file does
 _SEEN = "seen"
-Excluding = Callable[[Sequence[Path]], Callable[[Path], bool]]  # the rules of the plan, for these roots
+Excluding = Callable[[Sequence[Path]], Callable[[str], bool]]  # the rules of the plan, for these roots
 
 
 def divide(
