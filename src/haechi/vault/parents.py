@@ -6,10 +6,11 @@ the file system says and compared with the parent's: nothing is parsed, and the 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -64,17 +65,33 @@ def ids_at_end(piece: str) -> list[str]:
     return ids if all(len(one) == _ID for one in ids) else []
 
 
+def encoded_nodes(tree: bytes) -> Iterator[tuple[str, str]]:
+    """Each node of a tree by its name, as it stands there: next to nothing is parsed of one that we wrote."""
+    pieces = _split(tree)
+    if pieces is None:
+        for found in trees.decode(tree):
+            yield found.name, nodes.encode(found)
+        return
+    for piece in pieces:
+        name, encoded = piece[: piece.find('"')], START + piece + "}"
+        yield name if "\\" not in name else nodes.decode(json.loads(encoded)).name, encoded
+
+
 def _pieces(tree: bytes) -> dict[str, str]:
-    """What lies between the beginnings of nodes, by name."""
+    """What lies between the beginnings of nodes, by name, where that needs no parsing."""
+    found = {piece[: piece.find('"')]: piece for piece in _split(tree) or ()}
+    return {name: piece for name, piece in found.items() if "\\" not in name} if b"\\" in tree else found
+
+
+def _split(tree: bytes) -> list[str] | None:
+    """None for a tree that is not written as we do."""
     try:
         text = tree.decode()
     except UnicodeDecodeError:
-        return {}
+        return None
     if not text.startswith(_HEAD) or not text.endswith(_TAIL):
-        return {}
-    pieces = _nodes_in(text[len(_HEAD) : -len(_TAIL)])
-    found = {piece[: piece.find('"')]: piece for piece in pieces}
-    return {name: piece for name, piece in found.items() if "\\" not in name} if "\\" in text else found
+        return None
+    return _nodes_in(text[len(_HEAD) : -len(_TAIL)])
 
 
 def beginning(name: str, status: os.stat_result) -> str:
