@@ -123,9 +123,10 @@ def hand_out(worker: Worker, asked: Mapping[str, Any], gone: threading.Event) ->
     worker.submit(portion, portion, "portion", asdict(parent), asked["given"], at=asked["at"])
     waited = clock.monotonic()
     while not gone.wait(_LOOK):
-        if (result := worker.result(portion)) is not None:
+        result, waits = worker.look(portion)
+        if result is not None:
             return result if "error" in result else {"done": result}
-        if not worker.waits(portion):
+        if not waits:
             waited = clock.monotonic()
         elif clock.monotonic() - waited > PATIENCE:
             worker.cancel(portion)

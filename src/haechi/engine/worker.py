@@ -75,21 +75,18 @@ class Worker:
 
     def result(self, run: str) -> dict[str, Any] | None:
         """What came of a run; None while it is under way."""
+        return self.look(run)[0]
+
+    def look(self, run: str) -> tuple[dict[str, Any] | None, bool]:
+        """The same, and whether nobody has begun with it."""
         from dbos import DBOS
 
         status = DBOS.get_workflow_status(run)
         if status is None or status.status not in ENDED:
-            return None
+            return None, status is not None and status.status == "ENQUEUED"
         if status.status == "SUCCESS":
-            return dict(status.output or {})
-        return {"error": _broken_off(status.status).as_dict()}
-
-    def waits(self, run: str) -> bool:
-        """Whether nobody has begun with it."""
-        from dbos import DBOS
-
-        status = DBOS.get_workflow_status(run)
-        return status is not None and status.status == "ENQUEUED"
+            return dict(status.output or {}), False
+        return {"error": _broken_off(status.status).as_dict()}, False
 
     def as_parent(self, run: str, subject: str) -> Parent:
         """This run, for portions of it that other workers take."""

@@ -33,7 +33,6 @@ class Worker:
     states: list[Any]
     submitted: list[tuple[Any, ...]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
-    _waits: bool = False
     crew: Any = field(default_factory=lambda: SimpleNamespace(busy=[PARENT.run]))
 
     def as_parent(self, run: str, subject: str) -> Parent:
@@ -43,14 +42,10 @@ class Worker:
     def submit(self, run: str, subject: str, kind: str, *given: Any, at: str) -> None:
         self.submitted.append((run, subject, kind, given, at))
 
-    def result(self, run: str) -> dict[str, Any] | None:
+    def look(self, run: str) -> tuple[dict[str, Any] | None, bool]:
         assert run == self.submitted[0][0]
         found = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        self._waits = found == "waits"
-        return found if isinstance(found, dict) else None
-
-    def waits(self, run: str) -> bool:
-        return self._waits
+        return (found if isinstance(found, dict) else None), found == "waits"
 
     def cancel(self, run: str) -> None:
         self.ended.append(run)
