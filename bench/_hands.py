@@ -1,13 +1,15 @@
-"""A bucket that is far away by 1, 2 and 4 hands: of one host, and of as many workers of a fleet.
+"""Something huge by 1, 2 and 4 hands: of one host, and of as many workers of a fleet.
 
-`python -m bench._hands [OBJECTS [MILLISECONDS]]` measures both, with a PostgreSQL of its own for the fleet. All
-workers are processes of this machine, so what the figures show is what waiting costs, and not what more cores bring.
+`python -m bench._hands bucket [OBJECTS [MILLISECONDS]]` measures both for a bucket that is far away, and
+`python -m bench._hands tree [FILES]` for a tree of small files, with a PostgreSQL of its own for the fleet.
+All workers are processes of this machine, so the figures show what waiting costs, and not what more cores bring.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import shutil
 import signal
 import socket
@@ -37,12 +39,19 @@ parallel = 1
 url = "{work}/vault"
 key = {{ file = "{work}/key" }}
 [service.documents]
+{service}
+hands = {hands}
+to = "vault.main"
+"""
+_BUCKET = """
 source = "bucket"
 url = "s3://{bucket}"
 endpoint = "{endpoint}"
 region = "us-east-1"
-hands = {hands}
-to = "vault.main"
+"""
+_TREE = """
+source = "files"
+paths = ["{tree}"]
 """
 _JOURNAL = 'journal = { env = "HAECHI_JOURNAL" }'
 _AWAY = 0.08  # seconds that each request is under way longer
@@ -53,7 +62,8 @@ def rows(quick: bool, work: Path) -> Iterable[Comparison]:
     with seaweedfs.running() as server, far_away(server.endpoint, _AWAY) as endpoint:
         bucket = server.bucket()
         fill(server, bucket, 4_000)
-        four, one = (_site(work / str(hands), server, bucket, endpoint, hands) for hands in (4, 1))
+        service, keys = _of_bucket(server, bucket, endpoint)
+        four, one = (_site(work / str(hands), service, keys, hands) for hands in (4, 1))
 
         def begin_anew() -> None:
             four.begin_anew()
@@ -119,26 +129,22 @@ class Site:
 
 
 def _site(
-    work: Path,
-    server: seaweedfs.SeaweedFS,
-    bucket: str,
-    endpoint: str,
-    hands: int,
-    hosts: int = 1,
-    journal: str = "",
+    work: Path, service: str, env: Mapping[str, str], hands: int, hosts: int = 1, journal: str = ""
 ) -> Site:
-    said = {"work": work, "bucket": bucket, "endpoint": endpoint, "hands": hands}
+    said = {"work": work, "service": service, "hands": hands}
     plans = {
         f"host{n}": _PLAN.format(host=f"host{n}", journal=_JOURNAL if journal else "", **said)
         for n in range(hosts)
     }
+    return Site(work, plans, {**env, "HAECHI_JOURNAL": journal, "HAECHI_LANGUAGE": "en"})
+
+
+def _of_bucket(server: seaweedfs.SeaweedFS, bucket: str, endpoint: str) -> tuple[str, Mapping[str, str]]:
     keys = {
         "AWS_ACCESS_KEY_ID": server.options["access_key"],
         "AWS_SECRET_ACCESS_KEY": server.options["secret_key"],
-        "HAECHI_JOURNAL": journal,
-        "HAECHI_LANGUAGE": "en",
     }
-    return Site(work, plans, keys)
+    return _BUCKET.format(bucket=bucket, endpoint=endpoint), keys
 
 
 @contextmanager
@@ -178,27 +184,52 @@ def _carry(one: socket.socket, other: socket.socket, wait: float) -> None:
         other.shutdown(socket.SHUT_RDWR)
 
 
-def main(count: int, milliseconds: float) -> None:
+def of_a_bucket(count: int = 4000, milliseconds: float = 80) -> None:
+    with (
+        _root() as root,
+        seaweedfs.running() as server,
+        far_away(server.endpoint, milliseconds / 1000) as endpoint,
+    ):
+        bucket = server.bucket()
+        fill(server, bucket, count)
+        _measure(root, *_of_bucket(server, bucket, endpoint))
+
+
+def of_a_tree(count: int = 50_000) -> None:
+    chance = random.Random(1)
+    with _root() as root:
+        tree = root / "tree"
+        for number in range(count):
+            path = tree / f"{number // 1000}" / f"{number // 100 % 10}" / f"{number}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(chance.randbytes(chance.randrange(200, 8000)))
+        _measure(root, _TREE.format(tree=tree), {})
+
+
+@contextmanager
+def _root() -> Iterator[Path]:
     root = Path(tempfile.mkdtemp(prefix="haechi-hands-"))
     root.chmod(0o711)  # PostgreSQL does not run as root, and its user passes through here
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _measure(root: Path, service: str, env: Mapping[str, str]) -> None:
+    for hands in (1, 2, 4):
+        _tell(f"one host, {hands} hands", _site(root / f"alone{hands}", service, env, hands), [])
     postgres = embedded.create(root / "pg")
     embedded.launch(postgres, settings=embedded.THROWAWAY)
     try:
-        with seaweedfs.running() as server, far_away(server.endpoint, milliseconds / 1000) as endpoint:
-            bucket = server.bucket()
-            fill(server, bucket, count)
-            for hands in (1, 2, 4):
-                alone = _site(root / f"alone{hands}", server, bucket, endpoint, hands)
-                _tell(f"one host, {hands} hands", alone, [])
-            url = f"postgresql://{postgres.user}:{postgres.password.reveal()}@127.0.0.1:{postgres.port}/postgres"
-            for workers in (1, 2, 4):
-                fleet = _site(root / f"fleet{workers}", server, bucket, endpoint, workers, workers, url)
-                fleet.begin_anew()
-                with fleet.at_work() as running:
-                    _tell(f"{workers} workers, {workers} hands", fleet, running)
+        url = f"postgresql://{postgres.user}:{postgres.password.reveal()}@127.0.0.1:{postgres.port}/postgres"
+        for workers in (1, 2, 4):
+            fleet = _site(root / f"fleet{workers}", service, env, workers, workers, url)
+            fleet.begin_anew()
+            with fleet.at_work() as running:
+                _tell(f"{workers} workers, {workers} hands", fleet, running)
     finally:
         postgres.stop()
-        shutil.rmtree(root, ignore_errors=True)
 
 
 def _tell(what: str, site: Site, daemons: list[int]) -> None:
@@ -223,4 +254,4 @@ def _spent(daemons: list[int]) -> float:
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in (sys.argv[1:] + ["4000", "80"][len(sys.argv) - 1 :])))
+    {"bucket": of_a_bucket, "tree": of_a_tree}[sys.argv[1]](*map(int, sys.argv[2:]))
