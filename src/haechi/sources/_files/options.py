@@ -56,7 +56,7 @@ class Options(BaseModel):
         1,
         ge=1,
         le=64,
-        description="Processes that save it at the same time, each some of it; of this host, and vaults only",
+        description="Processes that save it at the same time, each some of the files; vaults only",
     )
     run_as: str | None = Field(None, description="System user who reads and writes them at another place")
 
