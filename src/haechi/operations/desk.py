@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from haechi import process
 from haechi.errors import HaechiError, Interrupted, VaultLocked
 from haechi.events import Follower, Listener, Reporter, RunListener
 from haechi.fileio import held_lock, private_directory
 from haechi.i18n import _
-from haechi.journal.book import Journal, RunRecorder
 from haechi.model import Outcome, Proof, RestorePoint
 from haechi.operations.service import PlanRecord
+
+if TYPE_CHECKING:
+    from haechi.journal.book import Journal
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ class Entry:
             for one in heard
         ]
         if self.run:
+            from haechi.journal.recorder import RunRecorder
+
             told.append(RunRecorder(self._journal, self.run))
         self.reporter = Reporter(*told, parent=self._plain.parent)
 
