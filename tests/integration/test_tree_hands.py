@@ -12,6 +12,7 @@ import pytest
 from haechi.app.home import open_home
 from haechi.cli.main import run
 from haechi.sources._files import portions
+from haechi.vault.nodes import Node
 from tests.integration.hands_ground import kill, taken
 from tests.servers import program
 
@@ -61,12 +62,12 @@ def haechi(root: Path, *words: str) -> int:
     return run([*words, "--plan", str(root / "haechi.toml")])
 
 
-def subtree(root: Path, service: str) -> str:
+def top(root: Path, service: str, path: str = "") -> Node:
     """Below the directories that only lead to it, which have the time when they were made."""
     home = open_home(root / "haechi.toml")
     vault = home.vault("main")
     (point,) = home.destination("vault.main").points(service)[-1:]
-    return str(vault.node(vault.snapshot(point.copies[0].ref), f"/files{root}/media").subtree)
+    return vault.node(vault.snapshot(point.copies[0].ref), f"/files{path or root / 'media'}")
 
 
 def test_many_make_what_one_makes(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,12 +76,12 @@ def test_many_make_what_one_makes(root: Path, capsys: pytest.CaptureFixture[str]
     found = taken(root)
     assert found["media"][1] == found["alone"][1]
     assert found["media"][1]["trees"][f"{root}/media"]["files"] == 602
-    assert subtree(root, "media") == subtree(root, "alone")
+    assert top(root, "media") == top(root, "alone")
     capsys.readouterr()
     assert haechi(root, "backup", "media", "--json") == 0
     (again,) = json.loads(capsys.readouterr().out)["done"].values()
     assert again["bytes_stored"] < 20_000  # nothing was read again
-    assert subtree(root, "media") == subtree(root, "alone")
+    assert top(root, "media") == top(root, "alone")
     target = root / "back"
     assert haechi(root, "restore", "media", "--to", f"directory={target}") == 0
     back = target / root.relative_to("/") / "media"
@@ -93,6 +94,26 @@ def test_many_make_what_one_makes(root: Path, capsys: pytest.CaptureFixture[str]
     assert "no errors" in subprocess.run(argv, env=env, capture_output=True, text=True, check=True).stdout
 
 
+def test_directories_above_single_files_are_as_they_were(root: Path) -> None:
+    """Whoever takes the first portion knows nothing of what lies beside its directory."""
+    home = root / "home"
+    home.mkdir(mode=0o700)
+    (root / "media").rename(home / "media")
+    (home / "secrets.json").write_text("{}")
+    os.utime(home, ns=(1, 1_500_000_000_000_000_001))
+    plan = root / "haechi.toml"
+    text = plan.read_text().replace(
+        f'"{root}/media", "{root}/one-file"', f'"{home}/media", "{home}/secrets.json"'
+    )
+    plan.write_text(text)
+    assert haechi(root, "backup", "media") == 0
+    assert haechi(root, "backup", "alone") == 0
+    there = os.fspath(home)
+    many, one = (top(root, service, there) for service in ("media", "alone"))
+    assert many == one
+    assert oct(many.mode & 0o777) == "0o700"
+
+
 def test_a_hand_that_dies_costs_its_portion_only(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +123,7 @@ def test_a_hand_that_dies_costs_its_portion_only(
     said = capsys.readouterr()
     assert "once more" in said.out + said.err
     assert haechi(root, "backup", "alone") == 0
-    assert subtree(root, "media") == subtree(root, "alone")
+    assert top(root, "media") == top(root, "alone")
 
 
 def test_hands_that_die_and_die_again_leave_no_point(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,37 +7,61 @@ such a directory are left behind, named by nothing, until the vault is pruned.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from haechi.errors import UsageMistake
 from haechi.i18n import _
-from haechi.vault import nodes, trees
+from haechi.vault import trees
 from haechi.vault.ingest import Ingest
-from haechi.vault.nodes import Node
 from haechi.vault.parents import encoded_nodes
+
+_subtree = re.compile(r'"subtree":"[0-9a-f]{64}"(?=\}$)')  # it is the last that a directory has to say
+
+
+@dataclass
+class _Level:
+    """A directory that several have. `shared` are the names in it of which that is so, too."""
+
+    encoded: str  # as the first of them has it; empty for the topmost
+    name: str
+    shared: Iterator[tuple[str, list[str]]]
+    finished: dict[str, str]
 
 
 def join(load: trees.LoadTree, ingest: Ingest, parts: Iterable[str]) -> dict[str, str]:
     """The encoded nodes at the top of all these trees, by name."""
+    stack = [_level(load, parts)]  # directories lie deeper than Python likes to call
+    while True:
+        level = stack[-1]
+        name, alike = next(level.shared, ("", []))
+        if alike:
+            stack.append(_directory(load, name, alike))
+            continue
+        stack.pop()
+        if not level.encoded:
+            return level.finished
+        tree = trees.encode(level.finished[name] for name in sorted(level.finished, key=trees.order))
+        joined = f'"subtree":"{ingest.tree(tree)}"'
+        stack[-1].finished[level.name] = _subtree.sub(joined, level.encoded)
+
+
+def _level(load: trees.LoadTree, parts: Iterable[str], name: str = "", encoded: str = "") -> _Level:
     found: dict[str, list[str]] = {}
     for part in parts:
-        for name, encoded in encoded_nodes(load(part)):
-            found.setdefault(name, []).append(encoded)
-    # All at once: what is joined here cannot be read until it has been stored.
-    return {
-        name: alike[0] if len(alike) == 1 else nodes.encode(_one(load, ingest, alike))
-        for name, alike in found.items()
-    }
+        for below, node in encoded_nodes(load(part)):
+            found.setdefault(below, []).append(node)
+    finished = {below: alike[0] for below, alike in found.items() if len(alike) == 1}
+    return _Level(
+        encoded, name, iter([(below, alike) for below, alike in found.items() if len(alike) > 1]), finished
+    )
 
 
-def _one(load: trees.LoadTree, ingest: Ingest, encoded: Sequence[str]) -> Node:
-    """Of nodes of one name."""
-    alike = [nodes.decode(json.loads(one)) for one in encoded]
-    directories = [node for node in alike if node.subtree is not None]
-    if not directories:
-        raise UsageMistake(_("“{name}” was given twice.").format(name=alike[0].name))
-    # What was a file for one and a directory for the next has changed between the two; either is true.
-    inside = join(load, ingest, [node.subtree for node in directories if node.subtree is not None])
-    tree = trees.encode(inside[name] for name in sorted(inside, key=trees.order))
-    return replace(directories[0], subtree=ingest.tree(tree))
+def _directory(load: trees.LoadTree, name: str, alike: Sequence[str]) -> _Level:
+    """What was a file for one and a directory for the next has changed between the two; either is true."""
+    directories = {one: json.loads(one).get("subtree") for one in alike}
+    below = [tree for tree in directories.values() if tree]
+    if not below:
+        raise UsageMistake(_("“{name}” was given twice.").format(name=name))
+    return _level(load, below, name, next(one for one, tree in directories.items() if tree))

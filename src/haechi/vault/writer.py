@@ -155,13 +155,13 @@ class Writer:
         self._take_up(taken, at, parent, report.bytes_read)
         return report
 
-    def deliver(self, at: str, size: int) -> Delivered:
-        """What this writer has taken below `at`, so many bytes in the source, where another one makes the snapshot:
-        what that takes up is stored and in the index.
+    def deliver(self, size: int) -> Delivered:
+        """All that this writer has taken, so many bytes in the source, where another one makes the snapshot: what
+        that takes up is stored and in the index.
 
         Nothing names it until that one commits, so that one must hold a lock from before we began until then."""
         self._demand_whole()
-        tree = self._root.folder(trees.parts_of(at), None).save(self._ingest, gojson.time_from(clock.now()))
+        tree = self._root.save(self._ingest, gojson.time_from(clock.now()))
         self._ingest.workers.drain()
         self._shelf.flush()
         self._lock.check()
@@ -179,11 +179,12 @@ class Writer:
         self._lock.check()
         return content
 
-    def join(self, delivered: Sequence[Delivered], *, at: str, parent: Snapshot | None = None) -> None:
-        """What other writers have delivered, as what lies at `at`: the same tree as if one had taken it all."""
-        with self._to_its_end(at):
+    def join(self, delivered: Sequence[Delivered], parent: Snapshot | None = None) -> None:
+        """What other writers have delivered: the same tree as if one had taken it all. What a directory itself is
+        like, of those that have it the first one knows."""
+        with self._to_its_end("/"):
             taken = joining.join(self._load_tree, self._ingest, [one.tree for one in delivered])
-        self._take_up(taken, at, parent, sum(one.bytes_read for one in delivered))
+        self._take_up(taken, "/", parent, sum(one.bytes_read for one in delivered))
         with self._guard:
             self._stored_elsewhere += sum(one.bytes_stored for one in delivered)
 

@@ -68,7 +68,7 @@ def test_there_and_back(vault: Vault, tmp_path: Path) -> None:
         assert found["report"] == {"left_out": {"b\udcff": "objects"}}
         with pytest.raises(VaultLocked):  # what was delivered is safe until it counts
             prune.execute(there, prune.plan(there))
-        parent.join([Delivered(**found["delivered"])], at="/objects")
+        parent.join([Delivered(**found["delivered"])])
         snapshot = parent.commit(time=NOW, tags=[], hostname="here")
     assert list(kept(again(vault), snapshot)) == ["a"]
     assert len(again(vault).snapshots()) == 1

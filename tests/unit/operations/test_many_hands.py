@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from haechi.errors import SourceChanged
+from haechi.errors import AccessRefused, SourceChanged, StoreFull
 from haechi.events import Event, Reporter, Said
 from haechi.model import PartInfo
 from haechi.operations.destinations.many_hands import Crew, Task, deliver
@@ -83,7 +84,7 @@ class Ground:
         with self.vault.writer() as writer:
             delivered = crew.take(part, "", Reporter(self.ear))
             assert delivered
-            writer.join(delivered, at="/files")
+            writer.join(delivered)
             snapshot = writer.commit(time=NOON, tags=[], hostname="h")
         return [Path(path).name for path, node in self.vault.walk(snapshot) if node.type == "file"]
 
@@ -116,6 +117,24 @@ def test_what_a_hand_could_not_take_is_told(ground: Ground) -> None:
     found = ground.take(gone="b1")
     assert len(found) == 8
     assert ground.ear.warnings == [f"{ground.roots[1]}/b1 was left out: no longer there"]
+
+
+def test_elsewhere_all_is_taken_or_nothing(ground: Ground, tmp_path: Path) -> None:
+    """Where it was divided it may well be readable."""
+    path = tmp_path / "portion"
+    path.write_text(str(ground.roots[1]))
+    source = cast(Source, Directory("b1"))
+    with pytest.raises(AccessRefused, match="b1 was left out: no longer there"):
+        deliver(ground.vault, source, "files", path, "", Reporter(), elsewhere=True)
+
+
+def test_no_room_for_portions_is_told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: Ground, _directory: Path) -> list[Portion]:
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/haechi-1/0")
+
+    monkeypatch.setattr(Ground, "_divide", full)
+    with pytest.raises(StoreFull, match="No space is left for /tmp/haechi-1/0"):
+        ground.take()
 
 
 def test_what_may_help_is_tried_once_more(ground: Ground) -> None:

@@ -134,6 +134,8 @@ def meddle(root: Path, how: str) -> None:
         path.with_name("more").write_text("more")
     elif how == "mode":
         path.parent.chmod(0o700)
+    elif how == "owner":
+        os.chown(path.parent, 12345, 54321)
     elif how == "another file":  # as a copy of the disk has it
         kept = path.stat()
         path.unlink()
@@ -141,7 +143,10 @@ def meddle(root: Path, how: str) -> None:
         os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
 
 
-@pytest.mark.parametrize("how", ["contents", "gone", "more", "mode", "another file"])
+@pytest.mark.parametrize(
+    "how",
+    ["contents", "gone", "more", "mode", "another file"] + ["owner"] * (os.geteuid() == 0),
+)
 def test_who_sees_another_tree_is_not_believed(
     root: Path, tmp_path: Path, taking: ExitStack, how: str
 ) -> None:
@@ -171,7 +176,7 @@ def elsewhere(source: Files, portion: Portion) -> Tree:
 
 
 def test_another_plan_or_other_directories_are_told_at_once(
-    root: Path, tmp_path: Path, taking: ExitStack
+    root: Path, tmp_path: Path, taking: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = service(root)
     (tmp_path / "made").mkdir()
@@ -190,7 +195,49 @@ def test_another_plan_or_other_directories_are_told_at_once(
         top.write_text("something else")
     with pytest.raises(UsageMistake, match="is not what is being saved"):
         elsewhere(source, first)
+    top.unlink() if top.is_file() else None
     moved.rename(top)
+    monkeypatch.setattr(os, "geteuid", lambda: 1234 if os.getuid() == 0 else 0)
+    with pytest.raises(UsageMistake, match="as root"):
+        elsewhere(source, first)
+
+
+def test_who_sees_other_names_or_attributes_is_not_believed(
+    root: Path, tmp_path: Path, taking: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = service(root)
+    (tmp_path / "made").mkdir()
+    _capture, (first, *_more) = divided(source, tmp_path / "made", taking)
+    with monkeypatch.context() as another:
+        another.setattr(portions, "user_name", lambda _uid: "somebody else")
+        with pytest.raises(SourceChanged):
+            first.believe(carried(source, first, elsewhere=True)[1])
+    with monkeypatch.context() as another:
+        another.setattr(portions, "extended", lambda _path: (("user.more", b"than there"),))
+        with pytest.raises(UsageMistake, match="is not what is being saved"):
+            elsewhere(source, first)
+    first.believe(carried(source, first, elsewhere=True)[1])
+
+
+def test_what_goes_from_one_directory_to_the_next_is_noticed(
+    tmp_path: Path, taking: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps its place in the order, and stands in another directory of the plan."""
+    monkeypatch.setattr(portions, "_LEAST", 3 * portions._OPENING + 1)
+    one, two = tmp_path / "one", tmp_path / "two"
+    (one / "z").mkdir(parents=True)
+    two.mkdir()
+    for path in (one / "y", two / "zz"):
+        path.write_text(path.name)
+    with (one / "a").open("wb") as large:
+        large.truncate(10 << 20)
+    source = service(one, paths=[one, two])
+    (tmp_path / "made").mkdir()
+    _capture, (_large, rest) = divided(source, tmp_path / "made", taking)
+    rest.believe(carried(source, rest, elsewhere=True)[1])
+    (one / "z").rename(two / "z")
+    with pytest.raises(SourceChanged):
+        rest.believe(carried(source, rest, elsewhere=True)[1])
 
 
 def test_two_names_of_one_file_stay_together_although_hosts_number_file_systems_otherwise(
@@ -235,6 +282,7 @@ def test_a_file_system_within_another_is_not_taken_elsewhere(
     )
     assert isinstance(source, Files)
     _capture, made = divided(source, tmp_path, taking)
+    assert all(portion.stays for portion in made)  # it is offered to nobody
     with pytest.raises(UsageMistake, match="a file system of its own"):
         for portion in made:
             carried(source, portion, elsewhere=True)

@@ -23,7 +23,7 @@ def things(paths: Sequence[str]) -> list[Thing]:
 
 
 def deliver(writer: Writer, portion: Sequence[Thing]) -> Delivered:
-    return writer.deliver("/objects", writer.entries(portion, at="/objects").size)
+    return writer.deliver(writer.entries(portion, at="/objects").size)
 
 
 def joined(vault: Vault, portions: Sequence[Sequence[Thing]]) -> str:
@@ -32,7 +32,7 @@ def joined(vault: Vault, portions: Sequence[Sequence[Thing]]) -> str:
         for portion in portions:
             with vault.writer() as writer:
                 delivered.append(deliver(writer, portion))
-        parent.join(delivered, at="/objects")
+        parent.join(delivered)
         snapshot = parent.commit(time=NOW, tags=[], hostname="here")
     assert len(kept(vault, snapshot)) == sum(map(len, portions))
     return str(vault.node(snapshot, "/objects").subtree)
@@ -56,9 +56,17 @@ def test_all_of_a_portion_may_have_vanished() -> None:
             delivered = [deliver(writer, things(PATHS))]
         with vault.writer() as writer:
             delivered.append(deliver(writer, [gone]))
-        parent.join(delivered, at="/objects")
+        parent.join(delivered)
         snapshot = parent.commit(time=NOW, tags=[], hostname="here")
     assert vault.node(snapshot, "/objects").subtree == vault.node(whole, "/objects").subtree
+
+
+def test_however_deep_it_was_cut() -> None:
+    vault = new_vault(MemoryStore())
+    deep = "/".join("a" * 700)
+    paths = [f"{deep}/1", f"{deep}/2"]
+    whole, _report = keep(vault, things(paths))
+    assert joined(vault, [things(paths[:1]), things(paths[1:])]) == vault.node(whole, "/objects").subtree
 
 
 def test_what_two_have_taken_makes_no_point() -> None:

@@ -38,8 +38,8 @@ def joined(vault: Vault, root: Path, cuts: Sequence[bytes], parent: Snapshot | N
             with vault.writer() as writer:
                 stretch = Stretch.between(begin or b"", end)
                 report = writer.tree(root, at="/files/root", parent=parent, stretch=stretch)
-                delivered.append(writer.deliver("/files", report.size))
-        taking.join(delivered, at="/files", parent=parent)
+                delivered.append(writer.deliver(report.size))
+        taking.join(delivered, parent)
         assert parent is None or taking.bytes_read == 0
         return taking.commit(time=NOON, tags=[], hostname="h")
 
@@ -95,11 +95,11 @@ def test_what_becomes_another_kind_between_two_looks_breaks_nothing(
                 (root / "b").write_text("a file")
             with vault.writer() as writer:
                 report = writer.tree(root, at="/files", stretch=Stretch.between(begin, end))
-                delivered.append(writer.deliver("/files", report.size))
+                delivered.append(writer.deliver(report.size))
             if as_file:
                 (root / "b").unlink()
                 (tmp_path / "aside").rename(root / "b")
-        taking.join(delivered, at="/files")
+        taking.join(delivered)
         snapshot = taking.commit(time=NOON, tags=[], hostname="h")
     names = {path for path, _node in vault.walk(snapshot, "/files")}
     assert {"/files/a", "/files/b", "/files/e"} <= names

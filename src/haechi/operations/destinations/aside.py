@@ -17,6 +17,7 @@ from typing import Any
 
 from haechi.errors import UsageMistake
 from haechi.events import Reporter
+from haechi.fileio import explain
 from haechi.i18n import _
 from haechi.operations.destinations.many_hands import deliver
 from haechi.sources._base import Source
@@ -40,8 +41,11 @@ def deliver_from(
         )
     with tempfile.TemporaryDirectory(prefix="haechi-") as directory:
         path = Path(directory) / "portion"
-        with path.open("wb") as file, vault.open_aside(aside["content"]) as laid:
-            shutil.copyfileobj(laid, file)
+        try:
+            with path.open("wb") as file, vault.open_aside(aside["content"]) as laid:
+                shutil.copyfileobj(laid, file)
+        except OSError as problem:
+            raise explain(problem, path) from None
         done = deliver(vault, source, part, path, parent, reporter, elsewhere=True)
     delivered = done.pop("delivered")
     with vault.writer() as writer:

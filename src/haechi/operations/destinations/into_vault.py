@@ -17,12 +17,12 @@ from typing import Any, BinaryIO, cast
 
 from haechi.archive import verifying
 from haechi.errors import Damaged, NotThere, StillLocked
-from haechi.events import Reporter
+from haechi.events import SILENT, Reporter
 from haechi.i18n import _
 from haechi.model import Copy, PartInfo, RestorePoint, Share
 from haechi.operations.destinations.destination import Destination
 from haechi.operations.destinations.many_hands import Crew, Hire
-from haechi.operations.destinations.planting import plant
+from haechi.operations.destinations.planting import plant, tops
 from haechi.retention import Decision
 from haechi.sources._base import Kept, Part, Unfold
 from haechi.stores._base import Store
@@ -51,7 +51,7 @@ class VaultDestination:
     def intake(self, service: str, reporter: Reporter) -> Iterator[_VaultIntake]:
         with self.vault.writer() as writer:  # the operation reports what it carries
             crew = Crew(self._hire, service, self.name) if self._hire else None
-            yield _VaultIntake(self.name, writer, lambda: self._newest(service), crew)
+            yield _VaultIntake(self.name, self.vault, writer, lambda: self._newest(service), crew)
 
     def points(self, service: str | None = None) -> Sequence[RestorePoint]:
         found = []
@@ -219,9 +219,15 @@ class _VaultIntake:
     side_by_side = True
 
     def __init__(
-        self, name: str, writer: Writer, parent: Callable[[], Snapshot | None], crew: Crew | None = None
+        self,
+        name: str,
+        vault: Vault,
+        writer: Writer,
+        parent: Callable[[], Snapshot | None],
+        crew: Crew | None = None,
     ):
         self._name = name
+        self._vault = vault
         self._crew = crew
         self._writer = writer
         self._parent = parent
@@ -255,7 +261,11 @@ class _VaultIntake:
         delivered = self._crew.take(part, parent.id if parent else "", reporter)
         if delivered is None:
             return None
-        self._writer.join(delivered, at=f"/{part.info.name}", parent=parent)
+        if part.tree:  # its roots are as they are seen here, whoever has taken what is in them
+            with self._vault.writer() as writer:
+                plant(writer, part.info.name, tops(part.tree), None, SILENT)
+                delivered.insert(0, writer.deliver(0))
+        self._writer.join(delivered, parent)
         return sum(one.size for one in delivered)
 
     def commit(self, point: RestorePoint, attachments: Mapping[str, bytes]) -> Copy:

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from haechi import process
-from haechi.errors import HaechiError, Interrupted, ProgramFailed, UsageMistake
+from haechi.errors import AccessRefused, HaechiError, Interrupted, ProgramFailed, UsageMistake
 from haechi.events import Reporter, Step
+from haechi.fileio import explain
 from haechi.i18n import _
 from haechi.operations.destinations.planting import Planted, plant
 from haechi.sources._base import Part, Portion, Source, TakesPortions
@@ -86,7 +87,9 @@ def deliver(
             taken.size += writer.entries(
                 portion.entries(), at=at, parent=before, at_once=portion.at_once, reporter=reporter
             ).size
-        delivered = asdict(writer.deliver(at, taken.size))
+        if elsewhere and taken.warnings:  # where it was divided it may well be kept
+            raise AccessRefused(taken.warnings[0])
+        delivered = asdict(writer.deliver(taken.size))
         return {"delivered": delivered, "report": portion.report(), "warnings": taken.warnings}
 
 
@@ -102,7 +105,10 @@ class Crew:
         """What came of each portion, in their order; None where dividing it is not worth it."""
         assert part.hands
         with tempfile.TemporaryDirectory(prefix="haechi-") as directory:
-            portions = part.hands.divide(Path(directory))
+            try:
+                portions = part.hands.divide(Path(directory))
+            except OSError as problem:
+                raise explain(problem, problem.filename or directory) from None
             if len(portions) < 2:
                 return None
             with reporter.step(part.info.name, part.expected) as step:

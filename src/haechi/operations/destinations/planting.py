@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import ne
 
 from haechi.events import Reporter
 from haechi.fileio import explain
-from haechi.sources._base import Tree
+from haechi.sources._base import Stretch, Tree
 from haechi.vault.snapshots import Snapshot
-from haechi.vault.stretch import Stretch
+from haechi.vault.stretch import Stretch as InVault
 from haechi.vault.writer import Writer
+
+
+def tops(tree: Tree) -> Tree:
+    """Its roots with nothing in them: what these directories themselves are like."""
+    return replace(tree, stretches=dict.fromkeys(tree.roots, Stretch(end=b"")))
 
 
 @dataclass
@@ -37,7 +42,7 @@ def plant(writer: Writer, part: str, tree: Tree, parent: Snapshot | None, report
                 parent=parent,
                 exclude=excluded,
                 look=partial(tree.look, root) if tree.look else None,
-                stretch=Stretch.between(stretch.begin, stretch.end) if stretch else None,
+                stretch=InVault.between(stretch.begin, stretch.end) if stretch else None,
                 reporter=reporter,
             )
         except OSError as problem:

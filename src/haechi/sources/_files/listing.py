@@ -52,9 +52,8 @@ class Entry(NamedTuple):
     def state(self) -> str:
         """The same as long as nobody touches it. A directory's own times tell only what its entries tell."""
         s = self.found
-        if self.kind == "d":
-            return f"d {s.st_mode:o}"
-        return f"{self.kind} {s.st_mode:o} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}"
+        who = f"{self.kind} {s.st_mode:o} {s.st_uid} {s.st_gid}"
+        return who if self.kind == "d" else f"{who} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}"
 
     @property
     def line(self) -> bytes:
@@ -182,14 +181,18 @@ class FirstLook:
         self._files: list[IO[bytes]] = []
         self._directories: dict[Path, tuple[int, int]] = {}
         self._open = ExitStack()
-        self.devices: dict[Path, int] = {}
+        self.devices: dict[Path, int] = {}  # the file system of each root
+        self.with_mounts: set[Path] = set()  # roots within which another one is
         self.size = self.count = 0
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             for root in self._roots:
-                self._files.append(stack.enter_context(tempfile.TemporaryFile(prefix="haechi-")))
-                self._look(root)
+                try:
+                    self._files.append(stack.enter_context(tempfile.TemporaryFile(prefix="haechi-")))
+                    self._look(root)
+                except OSError as problem:  # those of the tree itself have been told by then
+                    raise explain(problem, problem.filename or tempfile.gettempdir()) from None
             self._open = stack.pop_all()
         return self
 
@@ -206,8 +209,10 @@ class FirstLook:
             )
         if root.is_dir():
             self._directories[root] = _identity(root)
-        self.devices[root] = root.stat().st_dev
+        device = self.devices[root] = root.stat().st_dev
         for entry in entries(root, self._excluded):
+            if entry.found.st_dev != device:
+                self.with_mounts.add(root)
             self.size += entry.found.st_size if entry.kind == "f" else 0
             self.count += 1
             self._files[-1].write(entry.line)

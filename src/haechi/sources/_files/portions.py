@@ -5,7 +5,8 @@ from one to the other by itself, and nobody has to list what it lists.
 
 Another host may take one where it sees the same directories, as a network file system shows them. It may also have
 others under the same name, or remember for a while how these were. So its portion counts only if every entry of it
-looked there as it did here: the same paths, kinds, modes, sizes, times and inodes.
+looked there as it did here: the same paths, kinds, modes, owners, sizes, times and inodes. Extended attributes would
+cost a request each; they are compared of one entry, and who may see them must be alike.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from haechi.errors import SourceChanged, UsageMistake
+from haechi.attributes import extended, group_name, user_name
+from haechi.errors import AccessRefused, SourceChanged, UsageMistake
 from haechi.i18n import _
 from haechi.sources._base import Portion, Stretch, Tree
 from haechi.sources._files.listing import Entry, FirstLook, entry_at, kind_of, read
@@ -61,22 +63,21 @@ class _Written:
     def add(self, root: Path, line: bytes) -> int:
         """How many bytes of contents that is."""
         path, state = read(line)
-        size = int(state.split()[2]) if state.startswith("f") else 0
+        size = int(state.split()[4]) if state.startswith("f") else 0
         if root not in self.roots:
             self.roots[root] = {
                 "kept_as": os.fsencode(self.tree.kept_as(root)).hex(),
                 "device": self.look.devices[root],
                 "begin": path.hex(),
                 "end": None,
-                "sample": line.decode(),
             }
             self.sampled = False
-        if not (self.sampled or state.startswith("d")):
-            self.roots[root]["sample"] = line.decode()
-            self.sampled = True  # a directory's state tells little
+        if not self.sampled:
+            self.roots[root] |= {"sample": line.decode(), "attributes": _attributes(root, path)}
+            self.sampled = not state.startswith("d")  # a directory's state tells little
         self.size += size
         if not _is_top(path, state):
-            self.seen.update(line)
+            self.seen.update(_proof(root, line))
         return size
 
     def ends_before(self, root: Path, line: bytes) -> None:
@@ -85,7 +86,9 @@ class _Written:
 
     def finish(self, path: Path, exclude: Sequence[str], stays: bool) -> Portion:
         roots = {os.fsencode(root).hex(): told for root, told in self.roots.items()}
-        path.write_text(json.dumps({"exclude": list(exclude), "roots": roots}), encoding="ascii")
+        said = {"exclude": list(exclude), "all": os.geteuid() == 0, "roots": roots}
+        path.write_text(json.dumps(said), encoding="ascii")
+        mounted = not self.look.with_mounts.isdisjoint(self.roots)
         seen = self.seen.hexdigest()
 
         def believe(report: Mapping[str, Any]) -> None:
@@ -94,7 +97,7 @@ class _Written:
                     _("Another host did not see these files as this one does, or they have changed since.")
                 )
 
-        return Portion(path, self.size, believe=believe, stays=stays)
+        return Portion(path, self.size, believe=believe, stays=stays or mounted)
 
 
 class WrittenPortion:
@@ -103,6 +106,7 @@ class WrittenPortion:
     def __init__(self, path: Path):
         said = json.loads(path.read_text(encoding="ascii"))
         self._exclude: Sequence[str] = said["exclude"]
+        self._by_root: bool = said["all"]
         self._roots = {_path(root): told for root, told in said["roots"].items()}
         self._seen = hashlib.sha256()
 
@@ -122,8 +126,15 @@ class WrittenPortion:
                 _("The plan of this host has other directories than those that are being saved."),
                 hint=_("Give the service the same options on every host that may take it."),
             )
+        if self._by_root != (os.geteuid() == 0):
+            raise UsageMistake(
+                _(
+                    "Either this host or the one that shares its work does it as root, and the other does not."
+                ),
+                hint=_("Who may not see all of a file would keep less of it."),
+            )
         for root, told in self._roots.items():
-            _demand_alike(root, *read(told["sample"].encode()))
+            _demand_alike(root, told)
         here = {root: root.stat().st_dev for root in self._roots}
         return replace(self.tree(excluded), look=partial(self._note, here))
 
@@ -144,7 +155,7 @@ class WrittenPortion:
             )
         if kind := kind_of(status):
             below = os.fsencode(os.path.relpath(found.path, root)) if found.path != str(root) else b""
-            self._seen.update(Entry(below, kind, status).line)
+            self._seen.update(_proof(root, Entry(below, kind, status).line))
         return _with_device(status, self._roots[root]["device"])
 
 
@@ -153,13 +164,28 @@ def _is_top(path: bytes, state: str) -> bool:
     return not path and state.startswith("d")
 
 
-def _demand_alike(root: Path, path: bytes, state: str) -> None:
+def _proof(root: Path, line: bytes) -> bytes:
+    """What must be the same wherever it is looked at; of those to whom it belongs the names, too."""
+    uid, gid = map(int, read(line)[1].split()[2:4])
+    return b"%s\0%s:%s %s" % (os.fsencode(root), user_name(uid).encode(), group_name(gid).encode(), line)
+
+
+def _full(root: Path, path: bytes) -> bytes:
+    return os.path.join(os.fsencode(root), path) if path else os.fsencode(root)
+
+
+def _attributes(root: Path, path: bytes) -> list[list[str]]:
+    return [[name, value.hex()] for name, value in extended(os.fsdecode(_full(root, path)))]
+
+
+def _demand_alike(root: Path, told: Mapping[str, Any]) -> None:
     """Looking at one entry tells most mistakes before all is read."""
+    path, state = read(told["sample"].encode())
     try:
-        found = entry_at(path, os.path.join(os.fsencode(root), path) if path else os.fsencode(root))
-    except OSError:
+        found = entry_at(path, _full(root, path))
+    except (OSError, AccessRefused):
         found = None
-    if found is None or found.state != state:
+    if found is None or found.state != state or _attributes(root, path) != told["attributes"]:
         raise UsageMistake(
             _("What lies in {path} on this host is not what is being saved.").format(path=root),
             hint=_("`worker` in the plan says on which hosts a service is near."),
