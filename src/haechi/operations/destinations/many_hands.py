@@ -111,9 +111,9 @@ class Crew:
                 raise explain(problem, problem.filename or directory) from None
             if len(portions) < 2:
                 return None
-            with reporter.step(part.info.name, part.expected) as step:
-                shift = _Shift(self, part.info.name, portions, parent, step)
-                return shift.run(min(part.hands.count, len(portions)))
+            hands = min(part.hands.count, len(portions))
+            with reporter.step(_("by {count} hands").format(count=hands), part.expected) as step:
+                return _Shift(self, part.info.name, portions, parent, step).run(hands)
 
 
 class _Shift:
