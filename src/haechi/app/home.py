@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -260,10 +260,10 @@ class Home:
         return self.plan.vaults[name]
 
     def _vault_destination(self, name: str) -> VaultDestination:
-        from haechi.app.portions import hire
+        from haechi.app.portions import Hiring
         from haechi.operations.destinations.into_vault import VaultDestination
 
-        return VaultDestination(f"vault.{name}", self.vault(name), partial(hire, self))
+        return VaultDestination(f"vault.{name}", self.vault(name), Hiring(self))
 
     def _archive(self, name: str, service: str) -> Destination:
         from haechi.archive.archive import Archive

@@ -39,10 +39,21 @@ def beside(home: Home, run: str, service: str, names: Sequence[str]) -> Beside |
     return Beside(run, at, len(fit)) if fit else None
 
 
-def hire(home: Home, number: int) -> Hired:
-    """The hands are dealt out evenly, beginning with this host."""
-    found = home.beside
-    return AwayHand(home, found) if found and number % (found.workers + 1) else PortionHand(home)
+@dataclass(frozen=True)
+class Hiring:
+    """Satisfies `many_hands.Hire`: the hands are dealt out evenly, beginning with this host."""
+
+    home: Home
+
+    @property
+    def elsewhere(self) -> bool:
+        return self.home.beside is not None
+
+    def __call__(self, number: int) -> Hired:
+        found = self.home.beside
+        if found and number % (found.workers + 1):
+            return AwayHand(self.home, found)
+        return PortionHand(self.home)
 
 
 class PortionHand:
@@ -88,6 +99,7 @@ class AwayHand:
         self._home = home
         self._found = found
         self._stays = False  # the others cannot do it
+        self._doubts = 0  # how often they did not see what is here
         self._here = PortionHand(home)
         self._away = Handed(home.state)
 
@@ -98,10 +110,12 @@ class AwayHand:
             except HaechiError as problem:
                 if self._away.stopped:
                     raise
-                self._stays = not isinstance(problem, SourceChanged)  # which may be so of this portion only
+                self._doubts += 1
+                # One portion that has changed is no reason to keep all others here.
+                self._stays = self._doubts > 1 or not isinstance(problem, SourceChanged)
                 task.step.reporter.warn(
                     _("{service}: a portion is done on this host after all. {reason}").format(
-                        service=task.service, reason=problem.message
+                        service=task.service, reason=f"{problem.message} {problem.hint}".rstrip()
                     )
                 )
             else:

@@ -43,7 +43,8 @@ class Tree:
     """Directories and files of this host, as they lie. What lies at `/a/b` is kept as `a/b`; a root that stands for
     another, as a snapshot does, is kept under the name of that.
 
-    A portion of a tree has only a stretch of some roots. Of what is taken, `look` may say what the file system tells.
+    A portion of a tree has only a stretch of some roots. Of what is taken, `look` may say what the file system tells;
+    and if it is to be taken `whole`, something that cannot be read is no reason to go on without it.
     """
 
     roots: tuple[Path, ...]
@@ -51,6 +52,7 @@ class Tree:
     stands_for: Mapping[Path, Path] = field(default_factory=dict)
     stretches: Mapping[Path, Stretch] = field(default_factory=dict)
     look: Callable[[Path, os.DirEntry[str]], os.stat_result] | None = None  # told below which root
+    whole: bool = False
 
     def kept_as(self, root: Path) -> Path:
         return self.stands_for.get(root, root)
@@ -100,10 +102,11 @@ class Portion:
 @dataclass(frozen=True)
 class Hands:
     """An ability of parts with entries or a tree: to be taken by so many processes at once. `divide` writes the
-    portions below a directory; each entry is in exactly one of them. Fewer than two mean that it is not worth it."""
+    portions below a directory, told whether other hosts may take some; each entry is in exactly one of them. Fewer
+    than two mean that it is not worth it."""
 
     count: int
-    divide: Callable[[Path], Sequence[Portion]]
+    divide: Callable[[Path, bool], Sequence[Portion]]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ _FOR_EACH = 4  # portions a hand: one that is quick takes more of them, and what
 
 
 class Shares:
-    """Told of the work as it comes, in bytes or what takes as long as they do."""
+    """Told of the work as it comes: bytes, and other work as the bytes that take as long."""
 
     def __init__(self, whole: int, hands: int, least: int):
         self._left = whole  # with the present portion and all after it

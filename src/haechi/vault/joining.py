@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from haechi.errors import UsageMistake
 from haechi.i18n import _
-from haechi.vault import trees
+from haechi.vault import nodes, trees
 from haechi.vault.ingest import Ingest
 from haechi.vault.parents import encoded_nodes
 
-_subtree = re.compile(r'"subtree":"[0-9a-f]{64}"(?=\}$)')  # it is the last that a directory has to say
+_subtree = re.compile(r'"subtree":"[0-9a-f]{64}"(?=\}$)')  # usually the last that a directory has to say
 
 
 @dataclass
@@ -43,8 +43,7 @@ def join(load: trees.LoadTree, ingest: Ingest, parts: Iterable[str]) -> dict[str
         if not level.encoded:
             return level.finished
         tree = trees.encode(level.finished[name] for name in sorted(level.finished, key=trees.order))
-        joined = f'"subtree":"{ingest.tree(tree)}"'
-        stack[-1].finished[level.name] = _subtree.sub(joined, level.encoded)
+        stack[-1].finished[level.name] = _with_subtree(level.encoded, ingest.tree(tree))
 
 
 def _level(load: trees.LoadTree, parts: Iterable[str], name: str = "", encoded: str = "") -> _Level:
@@ -65,3 +64,8 @@ def _directory(load: trees.LoadTree, name: str, alike: Sequence[str]) -> _Level:
     if not below:
         raise UsageMistake(_("“{name}” was given twice.").format(name=name))
     return _level(load, below, name, next(one for one, tree in directories.items() if tree))
+
+
+def _with_subtree(encoded: str, tree: str) -> str:
+    changed, times = _subtree.subn(f'"subtree":"{tree}"', encoded)
+    return changed if times else nodes.encode(replace(nodes.decode(json.loads(encoded)), subtree=tree))

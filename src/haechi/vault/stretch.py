@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """As it is seen from one directory: the names along both paths below it. No `end` is to the last."""
+    """As it is seen from one directory: the names along both paths below it. Without `end`: up to the last path."""
 
     begin: tuple[bytes, ...] = ()
     end: tuple[bytes, ...] | None = None
@@ -21,21 +21,25 @@ class Stretch:
         """Of paths with slashes; an empty one is the directory itself."""
         return cls(_names(begin), None if end is None else _names(end))
 
+    @property
+    def is_empty(self) -> bool:
+        return self.end == ()
+
     def holds(self, name: bytes) -> bool:
         """Whether what has this name here belongs to it."""
-        return self.begin <= (name,) and self._ends_behind(name)
+        return self.begin <= (name,) and self._ends_after(name)
 
     def reaches(self, name: bytes) -> bool:
         """The same, or something that lies below it does."""
-        return self.begin[:1] <= (name,) and self._ends_behind(name)
+        return self.begin[:1] <= (name,) and self._ends_after(name)
 
     def below(self, name: bytes) -> Stretch | None:
-        """As it is seen from the directory of this name; None where that is in it with all it holds."""
+        """As it is seen from the directory of this name; None: all of that belongs to it."""
         begin = self.begin[1:] if self.begin[:1] == (name,) else ()
         end = self.end[1:] if self.end and self.end[0] == name else None
         return Stretch(begin, end) if begin or end is not None else None
 
-    def _ends_behind(self, name: bytes) -> bool:
+    def _ends_after(self, name: bytes) -> bool:
         return self.end is None or (name,) < self.end
 
 

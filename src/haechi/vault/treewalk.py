@@ -23,7 +23,7 @@ _BATCH = 1 << 20  # bytes of small files sealed in one go
 _BATCH_FILES = 128
 
 Exclude = Callable[[str], bool]  # by its path
-Look = Callable[["os.DirEntry[str]"], os.stat_result]
+Look = Callable[[os.DirEntry[str]], os.stat_result]
 Found = Mapping[str, Any]  # a node as the parent's JSON has it
 
 
@@ -69,14 +69,17 @@ class TreeWalk:
         step: Step | None = None,
         exclude: Exclude | None = None,
         look: Look | None = None,
+        whole: bool = False,
     ):
-        """`look` says what the file system tells of what is to be taken, if not as it does so itself."""
+        """`look` says what the file system tells of what is to be taken, if not as it does so itself. With `whole`,
+        what cannot be read is raised as OSError, not reported."""
         self.ingest = ingest
         self.report = report
         self._load_tree = load_tree
         self._step = step
         self._exclude = exclude
         self._look = look or _as_it_is
+        self._whole = whole
         self._batch: list[tuple[bytes, bytes]] = []
         self._batch_size = 0
 
@@ -98,13 +101,13 @@ class TreeWalk:
             try:
                 below = self._entry(entry, level)
             except OSError as problem:
-                self._lose(entry.path, problem.strerror or str(problem))
+                self._not_read(entry.path, problem)
                 continue
             if below is not None:
                 stack.append(below)
 
     def _enter(self, path: str, node: Node | None, parent: str | None, stretch: Stretch | None) -> _Level:
-        found = self._scan(path)
+        found = [] if stretch is not None and stretch.is_empty else self._scan(path)
         if stretch is not None:
             found = [entry for entry in found if stretch.reaches(trees.order(entry.name))]
         return _Level(node, iter(found), self._parent(parent), stretch)
@@ -125,7 +128,7 @@ class TreeWalk:
             with os.scandir(path) as entries:
                 return sorted(entries, key=lambda entry: trees.order(entry.name))
         except OSError as problem:
-            self._lose(path, problem.strerror or str(problem))
+            self._not_read(path, problem)
             return []
 
     def _parent(self, tree: str | None) -> Parent:
@@ -260,6 +263,11 @@ class TreeWalk:
         self.report.bytes_read += count
         if self._step is not None:
             self._step.advance(count)
+
+    def _not_read(self, path: str, problem: OSError) -> None:
+        if self._whole:
+            raise problem
+        self._lose(path, problem.strerror or str(problem))
 
     def _lose(self, path: str, reason: str) -> None:
         self.report.lost.append((path, reason))

@@ -59,6 +59,7 @@ class Writer:
         reporter: Reporter = SILENT,
     ):
         self.bytes_read = 0
+        self._size = 0
         self._shelf = shelf
         self._ingest = ingest
         self._lock = lock
@@ -115,10 +116,11 @@ class Writer:
         exclude: Exclude | None = None,
         look: Look | None = None,
         stretch: Stretch | None = None,
+        whole: bool = False,
         reporter: Reporter | None = None,
     ) -> TreeReport:
         """A whole directory, as what lies at `at`, or a stretch of it. A file that cannot be read is named in the
-        report and left out.
+        report and left out; with `whole` it is raised as OSError.
 
         Files that `parent` holds at the same path with the same inode, times and size are not read again.
         """
@@ -126,13 +128,13 @@ class Writer:
         reporter = reporter or self._reporter
         below = self._subtree(parent, at) if parent is not None else None
         with self._to_its_end(at), reporter.step(str(directory)) as step:
-            walk = TreeWalk(self._ingest, self._load_tree, report, step, exclude, look)
+            walk = TreeWalk(self._ingest, self._load_tree, report, step, exclude, look, whole)
             entries = walk.directory(str(directory), below, stretch)
             walk.flush()
         node = capture.node_of(str(directory), "", directory.stat())
         for warning in report.warnings:
             reporter.warn(warning)
-        self._take_up(entries, at, parent, report.bytes_read, node)
+        self._take_up(entries, at, parent, report, node)
         return report
 
     def entries(
@@ -152,12 +154,12 @@ class Writer:
         below = self._subtree(parent, at) if parent is not None else None
         with self._to_its_end(at), (reporter or self._reporter).step(at.rsplit("/", 1)[-1]) as step:
             taken = EntryWalk(self._ingest, self._load_tree, report, step, at_once).take(entries, below)
-        self._take_up(taken, at, parent, report.bytes_read)
+        self._take_up(taken, at, parent, report)
         return report
 
-    def deliver(self, size: int) -> Delivered:
-        """All that this writer has taken, so many bytes in the source, where another one makes the snapshot: what
-        that takes up is stored and in the index.
+    def deliver(self) -> Delivered:
+        """All trees and entries that this writer has taken, where another one makes the snapshot: what that takes up
+        is stored and in the index.
 
         Nothing names it until that one commits, so that one must hold a lock from before we began until then."""
         self._demand_whole()
@@ -165,7 +167,7 @@ class Writer:
         self._ingest.workers.drain()
         self._shelf.flush()
         self._lock.check()
-        return Delivered(tree, size, self.bytes_read, self.bytes_stored)
+        return Delivered(tree, self._size, self.bytes_read, self.bytes_stored)
 
     def lay_aside(self, source: BinaryIO) -> tuple[str, ...]:
         """Something for whoever else works in this vault just now: its content lies there and is in the index, and no
@@ -184,8 +186,9 @@ class Writer:
         like, of those that have it the first one knows."""
         with self._to_its_end("/"):
             taken = joining.join(self._load_tree, self._ingest, [one.tree for one in delivered])
-        self._take_up(taken, "/", parent, sum(one.bytes_read for one in delivered))
+        self._take_up(taken, "/", parent)
         with self._guard:
+            self.bytes_read += sum(one.bytes_read for one in delivered)
             self._stored_elsewhere += sum(one.bytes_stored for one in delivered)
 
     def commit(
@@ -252,12 +255,13 @@ class Writer:
         encoded: Mapping[str, str],
         at: str,
         parent: Snapshot | None,
-        bytes_read: int,
+        report: TreeReport | None = None,
         node: Node | None = None,
     ) -> None:
         """Nodes that were taken belong to the snapshot from now on: below `at`, which is itself this node."""
         with self._guard:
-            self.bytes_read += bytes_read
+            self.bytes_read += report.bytes_read if report else 0
+            self._size += report.size if report else 0
             self._parent = parent.id if parent is not None else self._parent
             self._root.folder(trees.parts_of(at), node).encoded.update(encoded)
 

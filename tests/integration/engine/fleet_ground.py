@@ -57,6 +57,31 @@ echo "what $1 holds ${{SECRET:-}}"
 while [ ! -e {root}/go-$1 ]; do sleep 0.1; done
 """
 
+# However slow this machine is: the others have the time to begin.
+PATIENT = (
+    "-c",
+    "import sys; from haechi.engine import handing; handing.PATIENCE = 80; "
+    "from haechi.__main__ import main; sys.exit(main())",
+)
+# `haechi backup` at the center's door, but for one thing: who takes the run.
+BACKUP = """
+import sys
+from pathlib import Path
+from haechi.app import open_home
+from haechi.engine import caller
+from haechi.events import Reporter, Said
+
+class Ear:
+    def hear(self, event):
+        if isinstance(event, Said):
+            print(event.text, flush=True)
+
+home, name, at = open_home(Path(sys.argv[1])), *sys.argv[2:]
+found = caller.back_up(home.state, home.plan.digest, [name], Reporter(Ear()), at={name: at})
+for problem in found.failed.values():
+    sys.exit(problem.message)
+"""
+
 
 class Inside(Protocol):
     """What makes a process of this machine look like another machine's."""
@@ -254,6 +279,25 @@ backup = "{when or self.soon}"
         ended = {run for run, status in runs if status == "SUCCESS"}
         open_ = {run for run, status in runs if status in ("ENQUEUED", "PENDING")}
         return all(f"backup.{name}" in ended - open_ for name in services)
+
+    def begin(self, service: str, at: str = "center") -> subprocess.Popen[str]:
+        """A backup of it, which a worker of this name or label takes."""
+        center = self.hosts["center"]
+        return subprocess.Popen(
+            [sys.executable, "-c", BACKUP, center.plan, service, at],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **center.env, "HAECHI_JOURNAL": center.journal},
+        )
+
+    def portions(self, service: str) -> dict[str, tuple[str, str]]:
+        """Each portion that was handed out for it: what became of it, and who has it."""
+        with self.database.engine.connect() as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT workflow_uuid, status, executor_id FROM dbos.workflow_status WHERE name = 'portion'"
+            )
+            return {row[0]: (row[1], row[2]) for row in rows if f"backup.{service}@" in row[0]}
 
     def restart(self) -> None:
         """The control database goes down in the middle of everything, and comes up at the same address."""

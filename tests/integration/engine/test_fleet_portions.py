@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from haechi.engine.ledger import Ledger
-from tests.integration.engine.fleet_ground import Fleet, a_fleet, wait
+from tests.integration.engine.fleet_ground import PATIENT, Fleet, a_fleet, wait
 from tests.integration.test_bucket import opened, room
 from tests.servers import short_directory
 from tests.servers.gate import Gate
@@ -46,30 +45,6 @@ patience = 1000
 to = "vault.main"
 worker = "pool"
 """
-# However slow this machine is: the others have the time to begin.
-PATIENT = (
-    "-c",
-    "import sys; from haechi.engine import handing; handing.PATIENCE = 80; "
-    "from haechi.__main__ import main; sys.exit(main())",
-)
-# `haechi backup` at the center's door, but for one thing: who takes the run.
-BACKUP = """
-import sys
-from pathlib import Path
-from haechi.app import open_home
-from haechi.engine import caller
-from haechi.events import Reporter, Said
-
-class Ear:
-    def hear(self, event):
-        if isinstance(event, Said):
-            print(event.text, flush=True)
-
-home, name, at = open_home(Path(sys.argv[1])), *sys.argv[2:]
-found = caller.back_up(home.state, home.plan.digest, [name], Reporter(Ear()), at={name: at})
-for problem in found.failed.values():
-    sys.exit(problem.message)
-"""
 OPEN = {"ENQUEUED", "PENDING"}
 
 
@@ -83,23 +58,9 @@ class Site:
         """Listings are answered, objects are not."""
         self.gate.hold(f"GET /{self.bucket}/".encode())
 
-    def begin(self, service: str, at: str = "center") -> subprocess.Popen[str]:
-        center = self.fleet.hosts["center"]
-        return subprocess.Popen(
-            [sys.executable, "-c", BACKUP, center.plan, service, at],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **center.env, "HAECHI_JOURNAL": center.journal},
-        )
-
     def portions(self, service: str) -> dict[str, tuple[str, str]]:
         """Each portion that was handed out for it: what became of it, and who has it."""
-        with self.fleet.database.engine.connect() as connection:
-            rows = connection.exec_driver_sql(
-                "SELECT workflow_uuid, status, executor_id FROM dbos.workflow_status WHERE name = 'portion'"
-            )
-            return {row[0]: (row[1], row[2]) for row in rows if f"backup.{service}@" in row[0]}
+        return self.fleet.portions(service)
 
     def working(self, service: str) -> list[str]:
         """Who has begun with a portion."""
@@ -110,7 +71,7 @@ class Site:
     ) -> tuple[subprocess.Popen[str], list[str]]:
         """With each of the portions that are handed out somebody has begun, and cannot go on."""
         self.hold()
-        caller = self.begin(service, at)
+        caller = self.fleet.begin(service, at)
         wait(lambda: len(self.working(service)) == count or caller.poll() is not None, 200)
         assert caller.poll() is None, self.fleet.logs
         return caller, self.working(service)
@@ -170,7 +131,7 @@ def site(seaweedfs: SeaweedFS) -> Iterator[Site]:
 
 
 def test_what_a_host_has_no_key_for_is_done_where_there_is_one(site: Site) -> None:
-    caller = site.begin("secret")
+    caller = site.fleet.begin("secret")
     said, _nothing = caller.communicate(timeout=300)
     assert caller.returncode == 0, said + site.fleet.logs
     tried = {host for _status, host in site.portions("secret").values()} - {"center"}

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.integration.engine.fleet_ground import Fleet, a_fleet, wait
-from tests.integration.engine.test_fleet_portions import BACKUP, PATIENT
+from tests.integration.engine.fleet_ground import PATIENT, Fleet, a_fleet, wait
 from tests.servers import demand, short_directory
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(400)]
@@ -95,26 +92,10 @@ def fleet() -> Iterator[Fleet]:
 
 
 def back_up(fleet: Fleet, service: str) -> str:
-    center = fleet.hosts["center"]
-    done = subprocess.run(
-        [sys.executable, "-c", BACKUP, center.plan, service, "center"],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **center.env, "HAECHI_JOURNAL": center.journal},
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr + fleet.logs
-    return " ".join(done.stdout.split())
-
-
-def who(fleet: Fleet, service: str) -> set[tuple[str, str]]:
-    """Which hosts have had portions of it, and what became of these."""
-    with fleet.database.engine.connect() as connection:
-        rows = connection.exec_driver_sql(
-            "SELECT workflow_uuid, executor_id, status FROM dbos.workflow_status WHERE name = 'portion'"
-        )
-        return {(row[1], row[2]) for row in rows if f"backup.{service}@" in row[0]}
+    caller = fleet.begin(service)
+    said, _nothing = caller.communicate(timeout=300)
+    assert caller.returncode == 0, said + fleet.logs
+    return " ".join(said.split())
 
 
 def tree(fleet: Fleet, service: str) -> str:
@@ -134,18 +115,19 @@ def whole(fleet: Fleet) -> str:
 def test_a_worker_that_sees_the_same_takes_its_share(fleet: Fleet, whole: str) -> None:
     said = back_up(fleet, "same")
     assert "after all" not in said
-    assert ("one", "SUCCESS") in who(fleet, "same")
+    assert ("SUCCESS", "one") in fleet.portions("same").values()
     assert tree(fleet, "same") == whole
 
 
 def test_a_worker_with_another_tree_says_so_at_once(fleet: Fleet, whole: str) -> None:
     said = back_up(fleet, "others")
-    assert f"on this host after all. blind: What lies in {fleet.root}/media on this host is not" in said
+    assert f"on this host after all. blind: {fleet.root}/media" in said
+    assert "on this host is not the one that is being saved" in said
     assert tree(fleet, "others") == whole
 
 
 def test_of_a_worker_that_sees_a_little_otherwise_nothing_is_kept(fleet: Fleet, whole: str) -> None:
     said = back_up(fleet, "nearly")
     assert "did not see these files as this one does" in said
-    assert ("stale", "SUCCESS") in who(fleet, "nearly")
+    assert ("SUCCESS", "stale") in fleet.portions("nearly").values()
     assert tree(fleet, "nearly") == whole

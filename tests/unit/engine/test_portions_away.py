@@ -11,7 +11,7 @@ import pytest
 
 from haechi.app import portions
 from haechi.app.home import Home
-from haechi.app.portions import AwayHand, Beside, PortionHand
+from haechi.app.portions import AwayHand, Beside, Hiring, PortionHand
 from haechi.engine.handing import Handed
 from haechi.errors import Interrupted, ProgramFailed, SecretMissing, SourceChanged
 from haechi.events import Event, Reporter, Said, Step
@@ -64,10 +64,12 @@ def test_the_hands_are_dealt_out_evenly_and_one_is_always_here(
     home: Home, workers: int, here: list[int]
 ) -> None:
     home.beside = Beside("run", "*", workers)
-    hired: list[Hired] = [portions.hire(home, number) for number in range(8)]
+    assert Hiring(home).elsewhere
+    hired: list[Hired] = [Hiring(home)(number) for number in range(8)]
     assert [number for number, one in enumerate(hired) if isinstance(one, PortionHand)] == here
     home.beside = None
-    assert all(isinstance(portions.hire(home, number), PortionHand) for number in range(8))
+    assert not Hiring(home).elsewhere
+    assert all(isinstance(Hiring(home)(number), PortionHand) for number in range(8))
 
 
 class Ear:
@@ -146,20 +148,29 @@ def test_what_they_cannot_do_is_done_here_and_so_is_all_that_follows(home: Home,
     assert "There is no MINIO_SECRET_KEY." in warning
 
 
+def doubted(task: Task) -> Task:
+    def believe(_report: object) -> None:
+        raise SourceChanged("It has changed since.", hint="Look at both.")
+
+    return replace(task, portion=replace(task.portion, believe=believe))
+
+
 def test_what_another_saw_otherwise_is_done_here_and_the_next_one_is_offered_again(
     home: Home, others: Others
 ) -> None:
     others.answers = [{"at": "one"}, {"at": "two"}]
     ear = Ear()
     away, (first, second), _step = hand(home, ear, 2)
-
-    def believe(_report: object) -> None:
-        raise SourceChanged("It has changed since.")
-
-    doubted = replace(first, portion=replace(first.portion, believe=believe))
-    assert [away.take(task)["done"] for task in (doubted, second)] == ["here", "two"]
+    assert [away.take(task)["done"] for task in (doubted(first), second)] == ["here", "two"]
     (warning,) = ear.warnings
-    assert "on this host after all. It has changed since." in warning
+    assert "on this host after all. It has changed since. Look at both." in warning
+
+
+def test_who_sees_it_otherwise_again_is_offered_no_more(home: Home, others: Others) -> None:
+    others.answers = [{"at": "one"}, {"at": "one"}, {"at": "one"}]
+    away, tasks, _step = hand(home, Ear(), 4)
+    found = [away.take(task)["done"] for task in (tasks[0], *map(doubted, tasks[1:3]), tasks[3])]
+    assert found == ["one", "here", "here", "here"]
 
 
 def test_what_stays_here_is_offered_to_nobody(home: Home, others: Others) -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from haechi.errors import AccessRefused, SourceChanged, StoreFull
+from haechi.errors import AccessRefused, HaechiError, SourceChanged, StoreFull
 from haechi.events import Event, Reporter, Said
 from haechi.model import PartInfo
 from haechi.operations.destinations.many_hands import Crew, Task, deliver
@@ -28,15 +28,16 @@ class Directory:
     """Satisfies `TakesPortions`: a portion is a directory whose name was written."""
 
     gone: str = ""
+    number: int = errno.ENOENT
 
     @contextmanager
     def portion(self, part: str, path: Path, elsewhere: bool) -> Iterator[Portioned]:
-        tree = Tree((Path(path.read_text()),), lambda _path: False, look=self._look)
+        tree = Tree((Path(path.read_text()),), lambda _path: False, look=self._look, whole=elsewhere)
         yield Portioned(lambda: {"part": part}, tree=tree)
 
     def _look(self, _root: Path, found: os.DirEntry[str]) -> os.stat_result:
         if found.name == self.gone:
-            raise FileNotFoundError(2, "no longer there")
+            raise OSError(self.number, "as it is", found.path)
         return found.stat(follow_symlinks=False)
 
 
@@ -60,6 +61,17 @@ class Hand:
     def close(self) -> None: ...
 
 
+@dataclass
+class Hiring:
+    vault: Vault
+    source: Directory
+    fails: list[BaseException]
+    elsewhere: bool = False
+
+    def __call__(self, _number: int) -> Hand:
+        return Hand(self.vault, self.source, self.fails)
+
+
 class Ear:
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -80,7 +92,7 @@ class Ground:
         """What lies in the vault then."""
         part = Part(PartInfo("files", "tar"), lambda: cast(Any, None), hands=Hands(2, self._divide))
         waiting = list(fails)
-        crew = Crew(lambda _number: Hand(self.vault, Directory(gone), waiting), "it", "vault.main")
+        crew = Crew(Hiring(self.vault, Directory(gone), waiting), "it", "vault.main")
         with self.vault.writer() as writer:
             delivered = crew.take(part, "", Reporter(self.ear))
             assert delivered
@@ -88,7 +100,7 @@ class Ground:
             snapshot = writer.commit(time=NOON, tags=[], hostname="h")
         return [Path(path).name for path, node in self.vault.walk(snapshot) if node.type == "file"]
 
-    def _divide(self, directory: Path) -> list[Portion]:
+    def _divide(self, directory: Path, _elsewhere: bool) -> list[Portion]:
         made = []
         for number, root in enumerate(self.roots):
             path = directory / str(number)
@@ -116,20 +128,31 @@ def test_all_of_it_is_taken_and_each_report_is_heard(ground: Ground) -> None:
 def test_what_a_hand_could_not_take_is_told(ground: Ground) -> None:
     found = ground.take(gone="b1")
     assert len(found) == 8
-    assert ground.ear.warnings == [f"{ground.roots[1]}/b1 was left out: no longer there"]
+    assert ground.ear.warnings == [f"{ground.roots[1]}/b1 was left out: as it is"]
 
 
-def test_elsewhere_all_is_taken_or_nothing(ground: Ground, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "raised", "said"),
+    [
+        (errno.EACCES, AccessRefused, "b1 cannot be read on this host: as it is"),
+        (errno.EIO, AccessRefused, "b1 cannot be read on this host: as it is"),
+        (errno.ENOENT, SourceChanged, "b1 went away"),
+        (errno.ESTALE, SourceChanged, "b1 went away"),
+    ],
+)
+def test_elsewhere_all_is_taken_or_nothing(
+    ground: Ground, tmp_path: Path, number: int, raised: type[HaechiError], said: str
+) -> None:
     """Where it was divided it may well be readable."""
     path = tmp_path / "portion"
     path.write_text(str(ground.roots[1]))
-    source = cast(Source, Directory("b1"))
-    with pytest.raises(AccessRefused, match="b1 was left out: no longer there"):
+    source = cast(Source, Directory("b1", number))
+    with pytest.raises(raised, match=said):
         deliver(ground.vault, source, "files", path, "", Reporter(), elsewhere=True)
 
 
 def test_no_room_for_portions_is_told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_self: Ground, _directory: Path) -> list[Portion]:
+    def full(_self: Ground, _directory: Path, _elsewhere: bool) -> list[Portion]:
         raise OSError(errno.ENOSPC, "No space left on device", "/tmp/haechi-1/0")
 
     monkeypatch.setattr(Ground, "_divide", full)

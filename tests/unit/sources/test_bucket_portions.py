@@ -40,7 +40,7 @@ def test_each_object_is_in_one_portion_and_as_it_was(hands: int, tmp_path: Path)
     with Listing() as listing:
         whole = list(filled(listing).placed())
         touched = Touched()
-        made = divide(listing, touched, hands, MARK, tmp_path)
+        made = divide(listing, touched, hands, MARK, tmp_path, False)
     assert 2 <= len(made) <= hands * 4
     found = [list(WrittenPortion(portion.path, MARK).placed()) for portion in made]
     assert [one for portion in found for one in portion] == whole
@@ -56,14 +56,14 @@ def test_the_same_listing_is_written_alike_every_time(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         with Listing() as listing:
-            made = divide(filled(listing), Touched(), 2, MARK, tmp_path / name)
+            made = divide(filled(listing), Touched(), 2, MARK, tmp_path / name, False)
         written.append([portion.path.read_bytes() for portion in made])
     assert written[0] == written[1]
 
 
 def test_of_few_objects_there_are_no_portions(tmp_path: Path) -> None:
     with Listing() as listing:
-        assert divide(filled(listing, 30), Touched(), 4, MARK, tmp_path) == []
+        assert divide(filled(listing, 30), Touched(), 4, MARK, tmp_path, False) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,7 +77,7 @@ def source(**changed: object) -> bucket.BucketSource:
 )
 def test_who_means_another_bucket_does_not_take_it(other: dict[str, object], tmp_path: Path) -> None:
     with Listing() as listing:
-        made = divide(filled(listing), Touched(), 2, source()._mark, tmp_path)
+        made = divide(filled(listing), Touched(), 2, source()._mark, tmp_path, False)
     alike = source(at_once=3, hands=9, access_key={"env": "A_KEY_OF_THIS_HOST"}, timeout=5)
     assert list(WrittenPortion(made[0].path, alike._mark).placed())
     with pytest.raises(UsageMistake, match="another bucket"):

@@ -25,6 +25,7 @@ from haechi.operations import exchange
 from haechi.places.local import LocalPlace
 from haechi.sources import _beside
 from haechi.sources._files import listing, packing, unpacking
+from haechi.sources._files.excludes import excluder
 from haechi.sources.files import Files, Options
 from tests.unit.sources.ground import Heard, Installation, install
 
@@ -256,8 +257,6 @@ def test_they_are_understood_as_git_understands_them(tmp_path: Path) -> None:
         ["git", "ls-files", "-z", "--others", "--exclude-standard"],
         cwd=tmp_path, check=True, capture_output=True, text=True,
     ).stdout.split("\0")  # fmt: skip
-    from haechi.sources._files.excludes import excluder
-
     excluded = excluder((tmp_path,), [*lines, ".git/"])
     ours = {e.path.decode() for e in listing.entries(tmp_path, excluded) if e.kind == "f"}
     assert ours == {name for name in listed if name}
@@ -434,3 +433,10 @@ def test_a_directory_that_cannot_be_walked_is_an_error_with_a_next_step(
 def test_a_mode_is_octal(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="octal"):
         Options.model_validate({"paths": str(tmp_path), "mode": "u+x"})
+
+
+def test_of_the_whole_system_something_can_be_left_out() -> None:
+    excluded = excluder((Path("/"),), ["/proc", "*.tmp"])
+    assert excluded("/proc")
+    assert excluded("/srv/a.tmp")
+    assert not excluded("/srv/proc")

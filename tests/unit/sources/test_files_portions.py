@@ -17,10 +17,11 @@ from haechi.operations.destinations.planting import plant
 from haechi.places.local import LocalPlace
 from haechi.sources import files
 from haechi.sources._base import Capture, Portion, Tree
-from haechi.sources._files import portions
+from haechi.sources._files import portions, proof
 from haechi.sources._files.here import Files
 from haechi.testing.memory_store import MemoryStore
 from haechi.vault.repository import Vault
+from haechi.vault.snapshots import Snapshot
 from tests.unit.vault.ground import NOON
 from tests.vault_ground import new_vault
 
@@ -58,11 +59,13 @@ def taking() -> Iterator[ExitStack]:
         yield stack
 
 
-def divided(source: Files, directory: Path, taking: ExitStack) -> tuple[Capture, list[Portion]]:
+def divided(
+    source: Files, directory: Path, taking: ExitStack, *, elsewhere: bool = True
+) -> tuple[Capture, list[Portion]]:
     capture = taking.enter_context(source.capture(SILENT))
     hands = capture.parts[0].hands
     assert hands
-    return capture, list(hands.divide(directory))
+    return capture, list(hands.divide(directory, elsewhere))
 
 
 def carried(source: Files, portion: Portion, *, elsewhere: bool) -> tuple[dict[str, str], Mapping[str, Any]]:
@@ -73,11 +76,10 @@ def carried(source: Files, portion: Portion, *, elsewhere: bool) -> tuple[dict[s
         planted = plant(writer, "files", portioned.tree, None, SILENT)
         snapshot = writer.commit(time=NOON, tags=[], hostname="h")
         assert planted.size == portion.size
-        return contents(vault, snapshot.tree), portioned.report()
+        return contents(vault, snapshot), portioned.report()
 
 
-def contents(vault: Vault, _tree: str) -> dict[str, str]:
-    (snapshot,) = vault.snapshots()
+def contents(vault: Vault, snapshot: Snapshot) -> dict[str, str]:
     files = [path for path, node in vault.walk(snapshot) if node.type == "file"]
     return {path: vault.read_file(snapshot, path).decode() for path in files}
 
@@ -89,8 +91,9 @@ def test_each_file_is_in_one_portion(
 ) -> None:
     source = service(root, hands)
     (tmp_path / "made").mkdir()
-    _capture, made = divided(source, tmp_path / "made", taking)
+    _capture, made = divided(source, tmp_path / "made", taking, elsewhere=elsewhere)
     assert 2 <= len(made) <= hands * 4
+    assert all(portion.stays != elsewhere for portion in made)
     found: dict[str, str] = {}
     for portion in made:
         some, report = carried(source, portion, elsewhere=elsewhere)
@@ -176,7 +179,7 @@ def elsewhere(source: Files, portion: Portion) -> Tree:
 
 
 def test_another_plan_or_other_directories_are_told_at_once(
-    root: Path, tmp_path: Path, taking: ExitStack, monkeypatch: pytest.MonkeyPatch
+    root: Path, tmp_path: Path, taking: ExitStack
 ) -> None:
     source = service(root)
     (tmp_path / "made").mkdir()
@@ -188,17 +191,11 @@ def test_another_plan_or_other_directories_are_told_at_once(
     tree = elsewhere(source, first)
     assert tree.roots
     top = tree.roots[0]
-    moved = top.rename(top.with_name("moved"))
-    with pytest.raises(UsageMistake, match="is not what is being saved"):
+    top.rename(top.with_name("moved"))
+    with pytest.raises(SourceChanged, match="is not the one that is being saved"):
         elsewhere(source, first)
-    if top.name == "alone":
-        top.write_text("something else")
-    with pytest.raises(UsageMistake, match="is not what is being saved"):
-        elsewhere(source, first)
-    top.unlink() if top.is_file() else None
-    moved.rename(top)
-    monkeypatch.setattr(os, "geteuid", lambda: 1234 if os.getuid() == 0 else 0)
-    with pytest.raises(UsageMistake, match="as root"):
+    top.write_text("something else")
+    with pytest.raises(SourceChanged, match="is not the one that is being saved"):
         elsewhere(source, first)
 
 
@@ -208,14 +205,18 @@ def test_who_sees_other_names_or_attributes_is_not_believed(
     source = service(root)
     (tmp_path / "made").mkdir()
     _capture, (first, *_more) = divided(source, tmp_path / "made", taking)
-    with monkeypatch.context() as another:
-        another.setattr(portions, "user_name", lambda _uid: "somebody else")
-        with pytest.raises(SourceChanged):
-            first.believe(carried(source, first, elsewhere=True)[1])
-    with monkeypatch.context() as another:
-        another.setattr(portions, "extended", lambda _path: (("user.more", b"than there"),))
-        with pytest.raises(UsageMistake, match="is not what is being saved"):
-            elsewhere(source, first)
+    for name, other in (("user_name", lambda _uid: "else"), ("extended", lambda _path: (("user.a", b"b"),))):
+        with monkeypatch.context() as another:
+            another.setattr(proof, name, other)
+            with pytest.raises(SourceChanged, match="is not the one that is being saved"):
+                elsewhere(source, first)
+        with monkeypatch.context() as another, source.portion("files", first.path, True) as portioned:
+            another.setattr(proof, name, other)  # of later ones only
+            assert portioned.tree
+            with new_vault(MemoryStore()).writer() as writer:
+                plant(writer, "files", portioned.tree, None, SILENT)
+            with pytest.raises(SourceChanged, match="did not see these files"):
+                first.believe(portioned.report())
     first.believe(carried(source, first, elsewhere=True)[1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -9,6 +10,8 @@ import pytest
 
 from haechi.errors import UsageMistake
 from haechi.testing.memory_store import MemoryStore
+from haechi.vault import joining, nodes, trees
+from haechi.vault.nodes import Node
 from haechi.vault.repository import Vault
 from haechi.vault.writer import Delivered, Writer
 from tests.unit.vault.test_entries import NOW, Thing, keep, kept
@@ -23,7 +26,8 @@ def things(paths: Sequence[str]) -> list[Thing]:
 
 
 def deliver(writer: Writer, portion: Sequence[Thing]) -> Delivered:
-    return writer.deliver(writer.entries(portion, at="/objects").size)
+    writer.entries(portion, at="/objects")
+    return writer.deliver()
 
 
 def joined(vault: Vault, portions: Sequence[Sequence[Thing]]) -> str:
@@ -74,3 +78,24 @@ def test_what_two_have_taken_makes_no_point() -> None:
     with pytest.raises(UsageMistake):
         joined(vault, [things(["a/1", "b"]), things(["b", "c"])])
     assert vault.snapshots() == []
+
+
+def test_a_directory_that_has_more_to_say_behind_what_is_in_it() -> None:
+    """As a later version of the format may write it."""
+    vault = new_vault(MemoryStore())
+
+    def store(writer: Writer, name: str) -> str:
+        leaf = Node(name, "file", size=1, content=())
+        below = writer._ingest.tree(trees.encode([nodes.encode(leaf)]))
+        top = Node("d", "dir", subtree=below, error="odd", unknown={"more": 1})
+        return writer._ingest.tree(trees.encode([nodes.encode(top)]))
+
+    with vault.writer() as writer:
+        parts = [store(writer, name) for name in ("a", "b")]
+        writer.commit(time=NOW, tags=[], hostname="here")
+    with vault.writer() as writer:
+        found = joining.join(vault.blobs.tree, writer._ingest, parts)
+        writer.commit(time=NOW, tags=[], hostname="here")
+    (node,) = (nodes.decode(json.loads(encoded)) for encoded in found.values())
+    assert (node.error, node.unknown) == ("odd", {"more": 1})
+    assert [one.name for one in trees.decode(vault.blobs.tree(node.subtree or ""))] == ["a", "b"]

@@ -264,7 +264,7 @@ class _VaultIntake:
         if part.tree:  # its roots are as they are seen here, whoever has taken what is in them
             with self._vault.writer() as writer:
                 plant(writer, part.info.name, tops(part.tree), None, SILENT)
-                delivered.insert(0, writer.deliver(0))
+                delivered.insert(0, writer.deliver())
         self._writer.join(delivered, parent)
         return sum(one.size for one in delivered)
 

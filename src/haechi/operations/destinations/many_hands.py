@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from haechi import process
-from haechi.errors import AccessRefused, HaechiError, Interrupted, ProgramFailed, UsageMistake
+from haechi.errors import HaechiError, Interrupted, ProgramFailed, UsageMistake
 from haechi.events import Reporter, Step
 from haechi.fileio import explain
 from haechi.i18n import _
-from haechi.operations.destinations.planting import Planted, plant
+from haechi.operations.destinations.planting import plant
 from haechi.sources._base import Part, Portion, Source, TakesPortions
 from haechi.vault.repository import Vault
 from haechi.vault.writer import Delivered
@@ -61,7 +61,15 @@ class Hired(Protocol):
         """It has nothing more to do."""
 
 
-Hire = Callable[[int], Hired]  # told which of the hands it is, counted from nought
+class Hire(Protocol):
+    """Where hands come from."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether some may be other hosts'."""
+
+    def __call__(self, number: int) -> Hired:
+        """Told which of the hands it is, counted from nought."""
 
 
 def deliver(
@@ -77,20 +85,17 @@ def deliver(
     """In such a process: take the portion that was written there."""
     if not isinstance(source, TakesPortions):
         raise UsageMistake(_("Of this kind of service no portions can be taken."))
-    at = f"/{part}"
     before = vault.snapshot(parent) if parent else None
     with source.portion(part, path, elsewhere) as portion, vault.writer() as writer:
-        taken = Planted()
+        warnings: list[str] = []
         if portion.tree:
-            taken = plant(writer, part, portion.tree, before, reporter)
+            warnings = plant(writer, part, portion.tree, before, reporter).warnings
         if portion.entries:
-            taken.size += writer.entries(
-                portion.entries(), at=at, parent=before, at_once=portion.at_once, reporter=reporter
-            ).size
-        if elsewhere and taken.warnings:  # where it was divided it may well be kept
-            raise AccessRefused(taken.warnings[0])
-        delivered = asdict(writer.deliver(taken.size))
-        return {"delivered": delivered, "report": portion.report(), "warnings": taken.warnings}
+            writer.entries(
+                portion.entries(), at=f"/{part}", parent=before, at_once=portion.at_once, reporter=reporter
+            )
+        delivered = asdict(writer.deliver())
+        return {"delivered": delivered, "report": portion.report(), "warnings": warnings}
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ class Crew:
         assert part.hands
         with tempfile.TemporaryDirectory(prefix="haechi-") as directory:
             try:
-                portions = part.hands.divide(Path(directory))
+                portions = part.hands.divide(Path(directory), self.hire.elsewhere)
             except OSError as problem:
                 raise explain(problem, problem.filename or directory) from None
             if len(portions) < 2:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import ne
 
+from haechi.errors import AccessRefused, HaechiError, SourceChanged
 from haechi.events import Reporter
 from haechi.fileio import explain
+from haechi.i18n import _
 from haechi.sources._base import Stretch, Tree
+from haechi.vault import stretch as vault
 from haechi.vault.snapshots import Snapshot
-from haechi.vault.stretch import Stretch as InVault
 from haechi.vault.writer import Writer
 
 
@@ -42,11 +45,22 @@ def plant(writer: Writer, part: str, tree: Tree, parent: Snapshot | None, report
                 parent=parent,
                 exclude=excluded,
                 look=partial(tree.look, root) if tree.look else None,
-                stretch=InVault.between(stretch.begin, stretch.end) if stretch else None,
+                stretch=vault.Stretch.between(stretch.begin, stretch.end) if stretch else None,
+                whole=tree.whole,
                 reporter=reporter,
             )
         except OSError as problem:
-            raise explain(problem, root) from None
+            raise _unread(problem) if tree.whole else explain(problem, root) from None
         planted.size += report.size
         planted.warnings += report.warnings
     return planted
+
+
+def _unread(problem: OSError) -> HaechiError:
+    """Where it was divided it may well be read."""
+    path = problem.filename or ""
+    if problem.errno in (errno.ENOENT, errno.ESTALE):
+        return SourceChanged(_("{path} went away while it was read.").format(path=path))
+    return AccessRefused(
+        _("{path} cannot be read on this host: {reason}").format(path=path, reason=problem.strerror)
+    )

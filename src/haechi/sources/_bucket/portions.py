@@ -27,8 +27,10 @@ _encoded = json.JSONEncoder(separators=(",", ":")).encode
 Mark = Mapping[str, Any]  # what must be the same wherever a portion is taken: it says which bucket is meant
 
 
-def divide(listing: Listing, touched: Touched, hands: int, mark: Mark, directory: Path) -> Sequence[Portion]:
-    """Written into this directory."""
+def divide(
+    listing: Listing, touched: Touched, hands: int, mark: Mark, directory: Path, _elsewhere: bool
+) -> Sequence[Portion]:
+    """Written into this directory. An object is what was listed, or named as changed, wherever it is taken."""
     shares = Shares(listing.count * _REQUEST + listing.size, hands, _LEAST)
     if not shares.worth_it:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ def excluder(roots: Sequence[Path], lines: Sequence[str]) -> Callable[[str], boo
     """Whether a path is left out. Lines are relative to the root in which the path lies; a directory that is left
     out takes all below it along, so nothing in it can be taken back in."""
     rules = Rules(lines)
-    bases = [f"{root}/" for root in roots]
+    bases = [f"{str(root).rstrip('/')}/" for root in roots]
 
     def excluded(path: str) -> bool:
         inside = next((path[len(base) :] for base in bases if path.startswith(base)), "")
@@ -64,7 +65,7 @@ def without(rules: Rules) -> Callable[[str, bool], bool]:
 
 
 def _is_directory(path: str) -> bool:
-    return Path(path).is_dir() and not Path(path).is_symlink()
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _rule(line: str) -> _Rule | None:

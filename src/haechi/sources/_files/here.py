@@ -77,10 +77,9 @@ class Files(ByDirectory):
 
     @contextmanager
     def portion(self, part: str, path: Path, elsewhere: bool) -> Iterator[Portioned]:
-        written, rules = WrittenPortion(path), self.options.exclude
+        written, rules = WrittenPortion(path, elsewhere), self.options.exclude
         excluded = partial(_excluder, exclude=rules, snapshot=self.options.snapshot)
-        tree = written.tree_elsewhere(excluded, self.roots, rules) if elsewhere else written.tree(excluded)
-        yield Portioned(lambda: written.report, tree=tree)
+        yield Portioned(lambda: written.report, tree=written.tree(excluded, self.roots, rules))
 
     def restore(
         self, point: RestorePoint, parts: Mapping[str, PartReader], wanted: Wanted, reporter: Reporter
@@ -151,15 +150,12 @@ def offered(
     """A tree of this host as a capture."""
     moment = clock.now()
     with FirstLook(tree) as look:
-        stays = any(
-            root != kept_as for root, kept_as in tree.stands_for.items()
-        )  # a snapshot is on this host
         part = Part(
             PartInfo(PART, "tar"),
             lambda: cast(BinaryIO, TarStream(tree)),
             look.size,
             tree,
-            hands=Hands(hands, partial(divide, look, tree, hands, exclude, stays)) if hands > 1 else None,
+            hands=Hands(hands, partial(divide, look, tree, hands, exclude)) if hands > 1 else None,
         )
         yield Capture(moment, [part], lambda: _facts(look, reporter, view))
 

@@ -31,6 +31,39 @@ _NOT_FIGURES = {"each", "below"}  # compared by name
 _KINDS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFLNK: "l", stat.S_IFSOCK: ""}
 
 
+class Seen(NamedTuple):
+    """An entry as it was looked at, and as that is written down. `path` is below the root, and empty for itself."""
+
+    path: bytes
+    state: str
+
+    @classmethod
+    def parsed(cls, line: bytes) -> Seen:
+        path, _tab, state = line.rstrip(b"\n").partition(b"\t")
+        return cls(bytes.fromhex(path.decode()), state.decode())
+
+    @property
+    def line(self) -> bytes:
+        return b"%s\t%s\n" % (self.path.hex().encode(), self.state.encode())
+
+    @property
+    def kind(self) -> str:
+        return self.state[0]
+
+    @property
+    def uid(self) -> int:
+        return int(self.state.split(" ", 3)[2])
+
+    @property
+    def gid(self) -> int:
+        return int(self.state.split(" ", 4)[3])
+
+    @property
+    def size(self) -> int:
+        """Of a file's contents."""
+        return int(self.state.split(" ", 5)[4]) if self.kind == "f" else 0
+
+
 class Entry(NamedTuple):
     """`path` is below the root, and empty for the root itself."""
 
@@ -56,9 +89,8 @@ class Entry(NamedTuple):
         return who if self.kind == "d" else f"{who} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns} {s.st_ino}"
 
     @property
-    def line(self) -> bytes:
-        """How it was looked at, written down."""
-        return b"%s\t%s\n" % (self.path.hex().encode(), self.state.encode())
+    def seen(self) -> Seen:
+        return Seen(self.path, self.state)
 
     @property
     def fact(self) -> bytes:
@@ -155,12 +187,6 @@ def kind_of(found: os.stat_result) -> str:
     return _KINDS.get(stat.S_IFMT(found.st_mode), "o")
 
 
-def read(line: bytes) -> tuple[bytes, str]:
-    """An entry's path and its state, of its line."""
-    path, _tab, state = line.rstrip(b"\n").partition(b"\t")
-    return bytes.fromhex(path.decode()), state.decode()
-
-
 def entry_at(path: bytes, full: bytes) -> Entry | None:
     found = os.lstat(full)
     kind = kind_of(found)
@@ -215,7 +241,7 @@ class FirstLook:
                 self.with_mounts.add(root)
             self.size += entry.found.st_size if entry.kind == "f" else 0
             self.count += 1
-            self._files[-1].write(entry.line)
+            self._files[-1].write(entry.seen.line)
 
     def lines(self) -> Iterator[tuple[Path, bytes]]:
         """What was seen of each root, in the order of a walk. Not while `compare` is at work."""
@@ -252,16 +278,16 @@ def _differences(kept: IO[bytes], now: Iterator[Entry]) -> Iterator[tuple[bytes,
     kept.seek(0)
     line, entry = kept.readline(), next(now, None)
     while line and entry is not None:
-        if line == entry.line:
+        if line == entry.seen.line:
             yield entry.path, entry
             line, entry = kept.readline(), next(now, None)
             continue
-        before, _state = read(line)
+        before = Seen.parsed(line).path
         gone, came = before.split(b"/") < entry.order, entry.order < before.split(b"/")
         yield entry.path if came else before, None
         line = line if came else kept.readline()
         entry = entry if gone else next(now, None)
-    yield from ((read(gone)[0], None) for gone in chain([line] if line else [], kept))
+    yield from ((Seen.parsed(gone).path, None) for gone in chain([line] if line else [], kept))
     yield from ((new.path, None) for new in chain([entry] if entry else [], now))
 
 
