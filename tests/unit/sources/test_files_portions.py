@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from haechi.errors import SourceChanged, UsageMistake
+from haechi.errors import AccessRefused, SourceChanged, UsageMistake
 from haechi.events import SILENT
 from haechi.operations.destinations.planting import plant
 from haechi.places.local import LocalPlace
@@ -179,7 +179,7 @@ def elsewhere(source: Files, portion: Portion) -> Tree:
 
 
 def test_another_plan_or_other_directories_are_told_at_once(
-    root: Path, tmp_path: Path, taking: ExitStack
+    root: Path, tmp_path: Path, taking: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = service(root)
     (tmp_path / "made").mkdir()
@@ -188,6 +188,9 @@ def test_another_plan_or_other_directories_are_told_at_once(
         elsewhere(service(root, paths=[root.parent / "few"]), first)
     with pytest.raises(UsageMistake, match="other directories"):
         elsewhere(service(root, exclude=[]), first)
+    with monkeypatch.context() as another, pytest.raises(AccessRefused, match="cannot be read on this host"):
+        another.setattr(os, "access", lambda *_asked: False)
+        elsewhere(source, first)
     tree = elsewhere(source, first)
     assert tree.roots
     top = tree.roots[0]

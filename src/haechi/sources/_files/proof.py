@@ -7,13 +7,14 @@ did here, whatever a tree keeps of it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from haechi.attributes import extended, group_name, user_name
-from haechi.errors import SourceChanged, UsageMistake
+from haechi.errors import AccessRefused, SourceChanged, UsageMistake
 from haechi.i18n import _
 from haechi.sources._ahead import ahead
 from haechi.sources._files.listing import Entry, Seen, entry_at, kind_of
@@ -59,6 +60,12 @@ def demand_alike(root: Path, path: bytes, told: bytes) -> None:
     """Looking at one entry tells most mistakes before all is read."""
     try:
         found = entry_at(path, os.fsencode(full(root, path)))
+    except PermissionError:
+        raise AccessRefused(
+            _("{path} cannot be read on this host: {reason}").format(
+                path=full(root, path), reason=os.strerror(errno.EACCES)
+            )
+        ) from None
     except OSError:
         found = None
     if found is None or says(root, found.seen) != told:
