@@ -266,6 +266,7 @@ class TreeWalk:
 
     def _not_read(self, path: str, problem: OSError) -> None:
         if self._whole:
+            problem.filename = path  # which reading does not name
             raise problem
         self._lose(path, problem.strerror or str(problem))
 

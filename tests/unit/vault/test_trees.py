@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -14,7 +15,7 @@ import pytest
 from haechi.errors import Damaged
 from haechi.events import Event, Reporter, Said
 from haechi.stores.local import Local
-from haechi.vault import index_files, nodes, trees
+from haechi.vault import index_files, nodes, trees, treewalk
 from haechi.vault.inventory import packs_in
 from haechi.vault.nodes import Node
 from haechi.vault.packing import Kind, pack_key
@@ -169,6 +170,21 @@ def test_an_unchanged_file_whose_blobs_are_gone_is_read_again(
     second, report, _stored = take(vault, root, parent=first)
     assert report.unchanged < report.files
     assert vault.read_file(second, "/files/deep/er/still/file") == b"x"
+
+
+def test_taken_whole_what_cannot_be_read_is_no_reason_to_go_on_without_it(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_path: str, _expected: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    root = plant(tmp_path / "root")
+    monkeypatch.setattr(treewalk, "_read_small", broken)
+    with vault.writer() as writer, pytest.raises(OSError, match="Input/output error") as raised:
+        writer.tree(root, whole=True)
+    assert Path(raised.value.filename).is_relative_to(root)
+    with vault.writer() as writer:
+        assert {reason for _path, reason in writer.tree(root).lost} == {"Input/output error"}
 
 
 def test_what_is_excluded_stays_out(vault: Vault, tmp_path: Path) -> None:
