@@ -136,7 +136,7 @@ def _site(
         f"host{n}": _PLAN.format(host=f"host{n}", journal=_JOURNAL if journal else "", **said)
         for n in range(hosts)
     }
-    return Site(work, plans, {**env, "HAECHI_JOURNAL": journal, "HAECHI_LANGUAGE": "en"})
+    return Site(work, plans, {**env, "HAECHI_JOURNAL": journal, "HAECHI_LANG": "en"})
 
 
 def _of_bucket(server: seaweedfs.SeaweedFS, bucket: str, endpoint: str) -> tuple[str, Mapping[str, str]]:
