@@ -13,11 +13,11 @@ from haechi.operations import exchange
 from haechi.places._open import open_place
 from haechi.places.ssh import SshPlace
 from haechi.sources import files, gitlab
+from tests.integration.programs.test_files import fill, shape
 from tests.servers.docker import Docker
 from tests.servers.gitlab import VERSION, GitLab
 from tests.servers.ssh import Sshd
 from tests.unit.sources.ground import install
-from tests.unit.sources.test_files import fill, shape
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("far-places")]
 

@@ -22,10 +22,10 @@ from haechi.places.local import LocalPlace
 from haechi.sources import volume
 from haechi.sources._base import PartReader, Wanted
 from haechi.sources._volume import docker as daemon
+from tests.integration.programs.test_files import fill, shape
 from tests.servers import images
 from tests.servers.docker import Docker
 from tests.unit.sources.ground import Heard, Installation, install
-from tests.unit.sources.test_files import fill, shape
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("volume")]
 

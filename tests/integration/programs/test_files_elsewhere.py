@@ -21,10 +21,10 @@ from haechi.sources import _beside, files
 from haechi.sources._base import PartReader, Wanted
 from haechi.sources._files.elsewhere import FilesElsewhere
 from haechi.sources._files.there import There
+from tests.integration.programs.test_files import fill, shape
 from tests.servers import program
 from tests.unit.sources.elsewhere import Elsewhere, busybox
 from tests.unit.sources.ground import Heard, Installation, install
-from tests.unit.sources.test_files import fill, shape
 
 COPIES = ("vault.main", "archive.nas")
 

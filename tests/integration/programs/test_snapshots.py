@@ -24,10 +24,10 @@ from haechi.sources._snapshots import names
 from haechi.sources._snapshots.options import Snapshot
 from haechi.vault.treewalk import TreeReport
 from haechi.vault.writer import Writer
+from tests.integration.programs.test_files import fill, shape
 from tests.servers import program, snapshots
 from tests.unit.sources.elsewhere import Elsewhere
 from tests.unit.sources.ground import Installation, install
-from tests.unit.sources.test_files import fill, shape
 from tests.unit.sources.test_pages import REST
 
 NOW = datetime(2026, 1, 28, 12, 0, tzinfo=UTC)

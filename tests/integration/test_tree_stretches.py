@@ -11,12 +11,19 @@ from pathlib import Path
 import pytest
 
 from haechi.sources._files.listing import entries
+from haechi.testing.memory_store import MemoryStore
 from haechi.vault.nodes import Node
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
 from haechi.vault.stretch import Stretch
 from tests.unit.vault.ground import NOON
 from tests.unit.vault.test_trees import plant
+from tests.vault_ground import new_vault
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return new_vault(MemoryStore())
 
 
 def paths(root: Path) -> list[bytes]:
