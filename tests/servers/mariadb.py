@@ -25,18 +25,24 @@ class MariaServer:
         self.port = free_port()
         self.socket = directory / "sock"
         self.data = directory / "data"
+        # A server that starts removes every `#sql*` from its directory for temporary tables: in a common one,
+        # those of its neighbours.
+        self._temporary = directory / "tmp"
         self._mariadbd = program("mariadbd", _INSTALL)
         self._client = program("mariadb", _INSTALL)
         self._child: subprocess.Popen[bytes] | None = None
 
     def make(self) -> None:
+        self._temporary.mkdir()
         if _IS_ROOT:
-            shutil.chown(self.directory, "mysql", "mysql")
+            for path in (self.directory, self._temporary):
+                shutil.chown(path, "mysql", "mysql")
         done = subprocess.run(
             [
                 program("mariadb-install-db", _INSTALL),
                 *_USER,
                 f"--datadir={self.data}",
+                f"--tmpdir={self._temporary}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ],
@@ -54,6 +60,7 @@ class MariaServer:
                     "--no-defaults",
                     *_USER,
                     f"--datadir={self.data}",
+                    f"--tmpdir={self._temporary}",
                     f"--socket={self.socket}",
                     f"--port={self.port}",
                     "--bind-address=127.0.0.1",
