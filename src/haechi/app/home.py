@@ -81,6 +81,11 @@ class Home:
         record = PlanRecord(self.plan.text, self.plan.digest)
         return Desk(self.journal, self.state, record, parallel=self.plan.parallel)
 
+    def close(self) -> None:
+        """The journal is let go of, if it was opened."""
+        if "journal" in self.__dict__:
+            self.journal.close()
+
     # -- services -----------------------------------------------------------------------------------------
 
     def service(self, name: str, deadline: timedelta | None = None) -> Service:

@@ -16,6 +16,7 @@ def at_home() -> tuple[Screen, Home]:
 
     view = screen()
     home = app.open_home(view.plan)
+    view.at_end.callback(home.close)
     view.follow_plan(home.plan.language, home.plan.timezone)
     if home.plan.server.log is not None:
         from haechi.app import logs
@@ -24,4 +25,6 @@ def at_home() -> tuple[Screen, Home]:
     from haechi.app import traces
 
     view.traces = traces.beside(view, home)
+    if view.traces is not None:
+        view.at_end.callback(view.traces.close)
     return view, home

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, tzinfo
 from itertools import pairwise
 from pathlib import Path
@@ -43,6 +43,7 @@ class Screen:
         self.zone: tzinfo | None = None  # None: the host's
         self.log: Log | None = None  # where the plan wants it
         self.traces: Traces | None = None  # the same
+        self.at_end = ExitStack()  # what is let go of when the program is about to end
         self._answered = False
 
     @classmethod
@@ -185,8 +186,7 @@ class Screen:
 
     def close(self) -> None:
         """The program is about to end."""
-        if self.traces is not None:
-            self.traces.close()
+        self.at_end.close()
 
     # -- questions --------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -171,6 +171,8 @@ class Fleet:
             connection.exec_driver_sql("CREATE DATABASE fleet")
         first.dispose()
         self.database = Database(self.url("127.0.0.1"))
+        self._open = ExitStack()
+        self._open.callback(self.database.engine.dispose)
         (root / "key").write_text("a long passphrase")
         (root / "key").chmod(0o600)
         (root / "dump").write_text(_DUMP.format(root=root))
@@ -257,7 +259,9 @@ backup = "{when or self.soon}"
         """As the first host has it."""
         host = next(iter(self.hosts.values()))
         os.environ["HAECHI_JOURNAL"] = self.url("127.0.0.1")
-        return open_home(host.plan)
+        home = open_home(host.plan)
+        self._open.callback(home.close)
+        return home
 
     def points(self, service: str) -> Sequence[RestorePoint]:
         """As they lie in the vault."""
@@ -311,7 +315,7 @@ backup = "{when or self.soon}"
             if host.running and host.running.poll() is None:
                 host.running.kill()
                 host.running.wait()
-        self.database.engine.dispose()
+        self._open.close()
 
 
 def in_a_bucket(storage: SeaweedFS, ways: Mapping[str, Gate]) -> Callable[[Host], str]:

@@ -45,10 +45,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     journal = Journal.open(f"sqlite:///{tmp_path}/journal.sqlite")
     server = SimpleNamespace(log=None, traces=None)
     plan = SimpleNamespace(language="", timezone="Asia/Seoul", server=server)
-    made = SimpleNamespace(plan=plan, journal=journal, places=[], everywhere=lambda: made.places)
+    made = SimpleNamespace(
+        plan=plan, journal=journal, places=[], everywhere=lambda: made.places, close=journal.close
+    )
     monkeypatch.setattr(app, "open_home", lambda _path: made)
     yield made
-    journal.close()
+    made.close()
 
 
 def failed_run(journal: Journal) -> str:
