@@ -23,8 +23,8 @@ from haechi.sources import milvus
 from haechi.sources._base import Exchangeable, PartReader, Rehearsable, Searchable, TakesStatements, Wanted
 from haechi.sources._milvus import packing
 from haechi.sources.milvus import Milvus
+from tests.listening import Heard
 from tests.servers.milvus import MilvusServer, running
-from tests.unit.sources.ground import Heard
 from tests.unit.sources.test_pages import REST
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("milvus")]
@@ -149,7 +149,7 @@ def test_elsewhere_with_new_keys(server: MilvusServer, kept: Taken, client: Any)
     wanted = Wanted(only=("bits",), target={"database": "other", "ids": "new"})
     restored = source.restore(kept.point, kept.parts, wanted, Reporter(heard))
     assert restored.equal, [c for c in restored.comparisons if not c.equal]
-    assert heard.lines == []
+    assert heard.said == []
     from pymilvus import MilvusClient
 
     other = MilvusClient(uri=server.url, db_name="other")

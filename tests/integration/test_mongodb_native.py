@@ -37,8 +37,8 @@ from tests.integration.mongodb_ground import (
     without_options,
     written_meanwhile,
 )
+from tests.listening import Heard
 from tests.servers.mongodb import running
-from tests.unit.sources.ground import Heard
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("mongodb")]
 
@@ -245,7 +245,7 @@ def test_what_a_killed_restore_left_is_removed_by_the_next(
     restored = shop.source().restore(taken.point, taken.parts, Wanted(), Reporter(heard))
     made = set(restored.details["databases"].values())
     assert databases(client) == {"shop", "shop__haechi_20260101_000001", *made}
-    assert any("shop__haechi_20260101_000000" in line for line in heard.lines)
+    assert any("shop__haechi_20260101_000000" in line for line in heard.said)
     restore(shop, taken, in_place=True)
     assert "haechi_restoring_20260101_000000_1" not in contents(client, "shop")
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from haechi.errors import AlreadyThere, Damaged, HaechiError, NotThere, ProgramFailed, UsageMistake
-from haechi.events import Event, Reporter, Said
+from haechi.events import Reporter
 from haechi.sources._base import PartReader, Wanted
 from haechi.sources._postgresql import facts
 from tests.integration.postgresql_ground import (
@@ -30,6 +30,7 @@ from tests.integration.postgresql_ground import (
     text,
     unequal,
 )
+from tests.listening import Heard
 from tests.servers.postgres import Postgres
 
 pytestmark = pytest.mark.server
@@ -39,15 +40,6 @@ create table orders (id int primary key, what text);
 insert into orders select i, md5(i::text) from generate_series(1, 20000) i;
 create index on orders (what);
 """
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def hear(self, event: Event) -> None:
-        if isinstance(event, Said):
-            self.said.append(event.text)
 
 
 def test_beside_then_swapped_then_undone_then_finished(postgres: Postgres) -> None:

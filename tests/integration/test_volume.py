@@ -23,9 +23,10 @@ from haechi.sources import volume
 from haechi.sources._base import PartReader, Wanted
 from haechi.sources._volume import docker as daemon
 from tests.integration.programs.test_files import fill, shape
+from tests.listening import Heard
 from tests.servers import images
 from tests.servers.docker import Docker
-from tests.unit.sources.ground import Heard, Installation, install
+from tests.unit.sources.ground import Installation, install
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("volume")]
 
@@ -312,7 +313,7 @@ def test_when_the_keeper_dies_too_the_next_look_sets_them_going(
     assert not note.exists()
     heard = Heard()
     with ground(tmp_path / "two", name).service.source.capture(Reporter(heard)):
-        assert not heard.lines
+        assert not heard.said
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

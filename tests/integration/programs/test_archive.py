@@ -18,10 +18,11 @@ import pytest
 
 from haechi.archive.archive import Archive
 from haechi.errors import Damaged, HaechiError, NotThere, UsageMistake
-from haechi.events import SILENT, Event, Reporter, Said
+from haechi.events import SILENT, Reporter
 from haechi.model import Keep, PartInfo
 from haechi.retention import decide
 from haechi.stores.local import Local
+from tests.listening import Heard
 from tests.unit.archive.ground import (
     ERP,
     GLOBALS,
@@ -102,20 +103,14 @@ def test_latest_always_bears_the_newest(tmp_path: Path) -> None:
 
 
 def test_a_latest_that_cannot_be_is_a_warning_and_no_more(tmp_path: Path) -> None:
-    heard: list[Event] = []
-
-    class Ear:
-        def hear(self, event: Event) -> None:
-            heard.append(event)
-
     archive = local(tmp_path, "{database}_{time}.sql.gz", latest="latest.sql.gz")
-    reporter = Reporter(Ear())
+    reporter = Reporter(heard := Heard())
     with archive.intake("erp", reporter) as intake:
         for name, form, data in (GLOBALS, SHOP):
             intake.part(PartInfo(name, form), io.BytesIO(data))
         point = replace(_point(), parts=(PartInfo("globals.sql", "sql"), PartInfo("shop.sql", "sql")))
         intake.commit(point, {})
-    assert [event.level for event in heard if isinstance(event, Said)] == ["warning"]
+    assert len(heard.said) == len(heard.warnings) == 1
     assert len(archive.points()) == 1
 
 

@@ -20,8 +20,9 @@ from haechi.places.local import LocalPlace
 from haechi.sources import _entrytar, bucket
 from haechi.sources._base import Wanted
 from haechi.sources._bucket import interface, reading, uploading
+from tests.listening import Heard
 from tests.unit.sources.bucket_ground import BEGAN, MemoryBucket
-from tests.unit.sources.ground import Heard, Installation, install
+from tests.unit.sources.ground import Installation, install
 
 AWKWARD = (
     *("plain.txt", "a", "a/b", "a/", "a//b", "/leading", "..", "x/../y", "%2F", "a-b", "a.b"),
@@ -107,7 +108,7 @@ def test_what_changes_under_way_is_kept_as_it_is_then_and_named(ground: Ground) 
     point = ground.it.back_up(Reporter(heard))
     assert point.facts["changed"] == ["plain.txt"]
     assert set(point.facts["vanished"]) <= {"a-b"}  # unless it had been read before
-    assert any("plain.txt" in line for line in heard.lines)
+    assert any("plain.txt" in line for line in heard.said)
     brought = ground.back()
     assert brought.restored.equal
     assert ground.there.state["plain.txt"] == (b"another", {"content-type": "x/new"})
@@ -127,7 +128,7 @@ def test_what_vanishes_under_way_is_named_and_no_failure(ground: Ground) -> None
     point = ground.it.back_up(Reporter(heard))
     assert point.facts["vanished"] == ["plain.txt"]
     assert point.facts["objects"] == len(AWKWARD) - 1
-    assert any("plain.txt" in line for line in heard.lines)
+    assert any("plain.txt" in line for line in heard.said)
     brought = ground.back()
     assert brought.restored.equal
     assert ground.there.state == ground.here.state
@@ -189,7 +190,7 @@ def test_what_lies_where_it_cannot_be_read_is_left_out_and_named(ground: Ground)
     heard = Heard()
     point = ground.it.back_up(Reporter(heard))
     assert point.facts["left_out"] == ["plain.txt"]
-    assert any("it lies in the archive" in line for line in heard.lines)
+    assert any("it lies in the archive" in line for line in heard.said)
     assert ground.back().restored.equal
 
 

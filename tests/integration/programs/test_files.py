@@ -27,7 +27,8 @@ from haechi.sources import _beside
 from haechi.sources._files import listing, packing, unpacking
 from haechi.sources._files.excludes import excluder
 from haechi.sources.files import Files, Options
-from tests.unit.sources.ground import Heard, Installation, install
+from tests.listening import Heard
+from tests.unit.sources.ground import Installation, install
 
 COPIES = ("vault.main", "archive.nas")
 
@@ -284,7 +285,7 @@ def test_what_changes_under_our_hands_is_named(tmp_path: Path, monkeypatch: pyte
     point = ground.back_up(Reporter(heard))
     (facts,) = point.facts["trees"].values()
     assert facts["changed"] == ["img/big.bin", "img/born.jpg", "link", "\\xff\\xfe.bin"]
-    (line,) = [line for line in heard.lines if "changed" in line]
+    (line,) = [line for line in heard.said if "changed" in line]
     assert str(directory / "img" / "big.bin") in line
     for copy in COPIES:
         target = tmp_path / copy

@@ -22,9 +22,10 @@ from haechi.sources._base import PartReader, Wanted
 from haechi.sources._files.elsewhere import FilesElsewhere
 from haechi.sources._files.there import There
 from tests.integration.programs.test_files import fill, shape
+from tests.listening import Heard
 from tests.servers import program
 from tests.unit.sources.elsewhere import Elsewhere, busybox
-from tests.unit.sources.ground import Heard, Installation, install
+from tests.unit.sources.ground import Installation, install
 
 COPIES = ("vault.main", "archive.nas")
 
@@ -143,7 +144,7 @@ def test_a_place_without_attributes_says_so(tmp_path: Path) -> None:
     planned = restore.plan(rich.service, SILENT, copy="archive.nas", wanted=Wanted())
     done = restore.execute(planned, rich.desk, Reporter(heard))
     assert done.restored.equal
-    assert any("sets no extended attributes" in line for line in heard.lines)
+    assert any("sets no extended attributes" in line for line in heard.said)
 
 
 @pytest.mark.parametrize("copy", COPIES)
@@ -214,7 +215,7 @@ def test_a_file_that_changes_is_named_and_no_failure(tmp_path: Path) -> None:
     finally:
         over.set()
         thread.join()
-    assert any("changed while" in line and "big.bin" in line for line in heard.lines)
+    assert any("changed while" in line and "big.bin" in line for line in heard.said)
     assert any("big.bin" in path for path in point.facts["changed_while_read"])
     assert ground.restore("archive.nas").restored.equal
 

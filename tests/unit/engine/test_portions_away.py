@@ -14,11 +14,12 @@ from haechi.app.home import Home
 from haechi.app.portions import AwayHand, Beside, Hiring, PortionHand
 from haechi.engine.handing import Handed
 from haechi.errors import Interrupted, ProgramFailed, SecretMissing, SourceChanged
-from haechi.events import Event, Reporter, Said, Step
+from haechi.events import Reporter, Step
 from haechi.operations.destinations import aside
 from haechi.operations.destinations.many_hands import Hired, Task
 from haechi.plan.load import loads
 from haechi.sources._base import Portion
+from tests.listening import Heard
 
 PLAN = """
 [plan]
@@ -72,15 +73,6 @@ def test_the_hands_are_dealt_out_evenly_and_one_is_always_here(
     assert all(isinstance(Hiring(home)(number), PortionHand) for number in range(8))
 
 
-class Ear:
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def hear(self, event: Event) -> None:
-        if isinstance(event, Said) and event.level == "warning":
-            self.warnings.append(event.text)
-
-
 class Others:
     """What the other workers come to, a portion each."""
 
@@ -111,8 +103,8 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[Others]:
     assert made.answers == []
 
 
-def hand(home: Home, ear: Ear, count: int) -> tuple[AwayHand, list[Task], Step]:
-    step = Step(Reporter(ear), 1, "objects", None, "bytes")
+def hand(home: Home, heard: Heard, count: int) -> tuple[AwayHand, list[Task], Step]:
+    step = Step(Reporter(heard), 1, "objects", None, "bytes")
     tasks = [
         Task("free", "vault.main", "objects", Portion(Path(f"/p{n}"), 100, lambda _report: None), "", step)
         for n in range(count)
@@ -122,28 +114,28 @@ def hand(home: Home, ear: Ear, count: int) -> tuple[AwayHand, list[Task], Step]:
 
 def test_what_is_done_elsewhere_is_not_done_here(home: Home, others: Others) -> None:
     others.answers = [{"at": "one"}, {"at": "two"}]
-    ear = Ear()
-    away, tasks, step = hand(home, ear, 2)
+    heard = Heard()
+    away, tasks, step = hand(home, heard, 2)
     assert [away.take(task)["done"] for task in tasks] == ["one", "two"]
-    assert (others.here, ear.warnings, step.done) == ([], [], 200)
+    assert (others.here, heard.warnings, step.done) == ([], [], 200)
 
 
 def test_what_nobody_begins_with_is_done_here_and_the_next_one_is_offered_again(
     home: Home, others: Others
 ) -> None:
     others.answers = [None, {"at": "one"}]
-    ear = Ear()
-    away, tasks, _step = hand(home, ear, 2)
+    heard = Heard()
+    away, tasks, _step = hand(home, heard, 2)
     assert [away.take(task)["done"] for task in tasks] == ["here", "one"]
-    assert (others.here, ear.warnings) == ([Path("/p0")], [])
+    assert (others.here, heard.warnings) == ([Path("/p0")], [])
 
 
 def test_what_they_cannot_do_is_done_here_and_so_is_all_that_follows(home: Home, others: Others) -> None:
     others.answers = [SecretMissing("There is no MINIO_SECRET_KEY.")]
-    ear = Ear()
-    away, tasks, _step = hand(home, ear, 2)
+    heard = Heard()
+    away, tasks, _step = hand(home, heard, 2)
     assert [away.take(task) for task in tasks] == [{"done": "here"}] * 2
-    (warning,) = ear.warnings
+    (warning,) = heard.warnings
     assert "on this host after all" in warning
     assert "There is no MINIO_SECRET_KEY." in warning
 
@@ -159,28 +151,28 @@ def test_what_another_saw_otherwise_is_done_here_and_the_next_one_is_offered_aga
     home: Home, others: Others
 ) -> None:
     others.answers = [{"at": "one"}, {"at": "two"}]
-    ear = Ear()
-    away, (first, second), _step = hand(home, ear, 2)
+    heard = Heard()
+    away, (first, second), _step = hand(home, heard, 2)
     assert [away.take(task)["done"] for task in (doubted(first), second)] == ["here", "two"]
-    (warning,) = ear.warnings
+    (warning,) = heard.warnings
     assert "on this host after all. It has changed since. Look at both." in warning
 
 
 def test_who_sees_it_otherwise_again_is_offered_no_more(home: Home, others: Others) -> None:
     others.answers = [{"at": "one"}, {"at": "one"}, {"at": "one"}]
-    away, tasks, _step = hand(home, Ear(), 4)
+    away, tasks, _step = hand(home, Heard(), 4)
     found = [away.take(task)["done"] for task in (tasks[0], *map(doubted, tasks[1:3]), tasks[3])]
     assert found == ["one", "here", "here", "here"]
 
 
 def test_what_stays_here_is_offered_to_nobody(home: Home, others: Others) -> None:
-    away, (task,), _step = hand(home, Ear(), 1)
+    away, (task,), _step = hand(home, Heard(), 1)
     assert away.take(replace(task, portion=replace(task.portion, stays=True))) == {"done": "here"}
 
 
 def test_stopped_it_does_nothing_here(home: Home, monkeypatch: pytest.MonkeyPatch, others: Others) -> None:
     others.answers = [ProgramFailed("hung up")]
-    away, tasks, _step = hand(home, Ear(), 1)
+    away, tasks, _step = hand(home, Heard(), 1)
     away.stop()
     with pytest.raises((ProgramFailed, Interrupted)):
         away.take(tasks[0])

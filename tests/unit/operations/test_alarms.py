@@ -26,8 +26,8 @@ from haechi.operations.watching.anomalies import Measure
 from haechi.schedule import parse
 from haechi.stores._open import open_store
 from haechi.vault.repository import Vault
+from tests.listening import Heard
 from tests.unit.operations.ground import Ground, lay
-from tests.unit.sources.ground import Heard
 
 MB = 1 << 20
 
@@ -221,7 +221,7 @@ def test_after_an_unusual_backup_nothing_is_let_go_until_somebody_says_so(ground
     ground.source.state = {"a.bin": b"nearly nothing" * 1000}
     heard = Heard()
     back_up(service, ground.desk, Reporter(heard))
-    assert any("usual size" in line for line in heard.lines)
+    assert any("usual size" in line for line in heard.said)
     assert len(ground.vault.points()) == 5, "the old points stay"
     assert events(raised(ground, service=service)) == ["anomaly"]
     if look:

@@ -8,22 +8,14 @@ from pathlib import Path
 import pytest
 
 from haechi.errors import JournalUnavailable
-from haechi.events import Event, Reporter, Said
+from haechi.events import Reporter
 from haechi.journal.book import Journal
 from haechi.model import Keep, ProofState
 from haechi.operations import listing, restore, status
 from haechi.operations.backup import back_up
 from haechi.sources._base import Wanted
+from tests.listening import Heard
 from tests.unit.operations.ground import Ground, lay
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def hear(self, event: Event) -> None:
-        if isinstance(event, Said) and event.level == "warning":
-            self.warnings.append(event.text)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from haechi.events import Reporter
 from haechi.model import Copy, RestorePoint
 from haechi.operations.destinations.destination import Destination
 from haechi.operations.locate import SAFETY, choose, gather
+from tests.listening import Heard
 from tests.unit.operations.ground import lay
-from tests.unit.operations.test_journal_away import Heard
 
 SEOUL = ZoneInfo("Asia/Seoul")
 START = datetime(2026, 1, 28, 2, tzinfo=UTC)

@@ -13,12 +13,13 @@ from typing import Any, cast
 import pytest
 
 from haechi.errors import AccessRefused, HaechiError, SourceChanged, StoreFull
-from haechi.events import Event, Reporter, Said
+from haechi.events import Reporter
 from haechi.model import PartInfo
 from haechi.operations.destinations.many_hands import Crew, Task, deliver
 from haechi.sources._base import Hands, Part, Portion, Portioned, Source, Tree
 from haechi.testing.memory_store import MemoryStore
 from haechi.vault.repository import Vault
+from tests.listening import Heard
 from tests.unit.vault.ground import NOON
 from tests.vault_ground import new_vault
 
@@ -72,20 +73,11 @@ class Hiring:
         return Hand(self.vault, self.source, self.fails)
 
 
-class Ear:
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def hear(self, event: Event) -> None:
-        if isinstance(event, Said) and event.level == "warning":
-            self.warnings.append(event.text)
-
-
 @dataclass
 class Ground:
     vault: Vault
     roots: Sequence[Path]
-    ear: Ear
+    heard: Heard
     reports: list[Mapping[str, Any]]
 
     def take(self, *fails: BaseException, gone: str = "") -> list[str]:
@@ -94,7 +86,7 @@ class Ground:
         waiting = list(fails)
         crew = Crew(Hiring(self.vault, Directory(gone), waiting), "it", "vault.main")
         with self.vault.writer() as writer:
-            delivered = crew.take(part, "", Reporter(self.ear))
+            delivered = crew.take(part, "", Reporter(self.heard))
             assert delivered
             writer.join(delivered)
             snapshot = writer.commit(time=NOON, tags=[], hostname="h")
@@ -116,19 +108,19 @@ def ground(tmp_path: Path) -> Ground:
         root.mkdir()
         for number in range(3):
             (root / f"{root.name}{number}").write_text(root.name)
-    return Ground(new_vault(MemoryStore()), roots, Ear(), [])
+    return Ground(new_vault(MemoryStore()), roots, Heard(), [])
 
 
 def test_all_of_it_is_taken_and_each_report_is_heard(ground: Ground) -> None:
     assert sorted(ground.take()) == [f"{name}{number}" for name in "abc" for number in range(3)]
     assert ground.reports == [{"part": "files"}] * 3
-    assert ground.ear.warnings == []
+    assert ground.heard.warnings == []
 
 
 def test_what_a_hand_could_not_take_is_told(ground: Ground) -> None:
     found = ground.take(gone="b1")
     assert len(found) == 8
-    assert ground.ear.warnings == [f"{ground.roots[1]}/b1 was left out: as it is"]
+    assert ground.heard.warnings == [f"{ground.roots[1]}/b1 was left out: as it is"]
 
 
 @pytest.mark.parametrize(
@@ -162,4 +154,4 @@ def test_no_room_for_portions_is_told(ground: Ground, monkeypatch: pytest.Monkey
 
 def test_what_may_help_is_tried_once_more(ground: Ground) -> None:
     assert len(ground.take(SourceChanged("It moved."))) == 9
-    assert ground.ear.warnings == ["it: a portion is taken once more. It moved."]
+    assert ground.heard.warnings == ["it: a portion is taken once more. It moved."]

@@ -19,8 +19,8 @@ from haechi.operations.people.reminding import Pace
 from haechi.operations.people.telling import Channel, Teller
 from haechi.operations.together import together
 from haechi.schedule import Window
+from tests.listening import Heard
 from tests.unit.operations.ground import SEOUL, lay
-from tests.unit.sources.ground import Heard
 
 GOOD = Line("success", "shop", "saved", mood=Mood.GOOD)
 BAD = Line("failure", "erp", "the disk is full")
@@ -69,7 +69,7 @@ def test_what_cannot_be_sent_is_kept_and_sent_later(make: Make) -> None:
     way, heard = Way(away=True), Heard()
     teller = make(way)
     teller.tell([BAD], Reporter(heard))
-    assert "line is down" in heard.lines[0]
+    assert "line is down" in heard.said[0]
     assert teller.waiting() == 1
     way.away = False
     teller.tell([GOOD], SILENT)
@@ -86,7 +86,7 @@ def test_what_is_too_old_is_let_go_with_a_word(make: Make, monkeypatch: pytest.M
     monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(days=8))
     assert teller.send_waiting(Reporter(heard)) == 0
     assert teller.waiting() == 0
-    assert "never told" in heard.lines[0]
+    assert "never told" in heard.said[0]
 
 
 def test_outside_the_hours_it_waits(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_a_heartbeat_goes_each_time_somebody_looked_and_never_late(make: Make) -
     assert len(way.sent) == 3, "some services were looked at, and not all"
     way.away = True
     teller.tell_alarms([], Reporter(heard))
-    assert "line is down" in heard.lines[0]
+    assert "line is down" in heard.said[0]
     assert teller.waiting() == 0
     assert "slack" in teller.delivered()
 

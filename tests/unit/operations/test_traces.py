@@ -10,6 +10,7 @@ from haechi.app import traces
 from haechi.app.home import Home
 from haechi.events import Reporter
 from haechi.plan.load import loads
+from tests.listening import Heard
 from tests.unit.plan.test_mistakes import GOOD, only, plan
 
 
@@ -50,12 +51,7 @@ def test_without_the_package_nothing_is_lost(asked: bool, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     text = GOOD + ('[server]\ntraces = "http://127.0.0.1:1"\n' if asked else "")
-    told: list[str] = []
-
-    class Ear:
-        def hear(self, event: object) -> None:
-            told.append(str(event))
-
-    assert traces.beside(Reporter(Ear()), Home(loads(text, environment={}))) is None
-    assert bool(told) is asked
-    assert not asked or "haechi[otel]" in told[0]
+    heard = Heard()
+    assert traces.beside(Reporter(heard), Home(loads(text, environment={}))) is None
+    assert bool(heard.said) is asked
+    assert not asked or "haechi[otel]" in heard.said[0]

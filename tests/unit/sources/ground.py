@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from haechi.archive.archive import Archive
 from haechi.credentials import Secret
-from haechi.events import SILENT, Event, Reporter, Said
+from haechi.events import SILENT, Reporter
 from haechi.journal.book import Journal
 from haechi.model import RestorePoint
 from haechi.operations import restore
@@ -56,14 +56,3 @@ def install(root: Path, kind: str, source: Source, layout: str) -> Installation:
     )
     service = Service(name="it", kind=kind, source=source, destinations=(vault, archive), zone=SEOUL)
     return Installation(service, desk, vault, archive, root)
-
-
-class Heard:
-    """A listener that remembers what people were told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def hear(self, event: Event) -> None:
-        if isinstance(event, Said):
-            self.lines.append(event.text)

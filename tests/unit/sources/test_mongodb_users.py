@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 
 from haechi.events import SILENT, Reporter
 from haechi.sources._mongodb import users
-from tests.unit.sources.ground import Heard
+from tests.listening import Heard
 
 
 class FakeCollection:
@@ -93,7 +93,7 @@ def test_where_the_server_takes_none_over_people_are_told() -> None:
     made = users.bring(server, FOUND, Reporter(heard))  # type: ignore[arg-type]
     assert made == {"users": [], "roles": ["shop.seller"]}
     assert server.commands == [("shop", {"createRole": "seller", "privileges": [], "roles": []})]
-    assert "shop.app" in heard.lines[0] and "createUser" in heard.lines[0]
+    assert "shop.app" in heard.said[0] and "createUser" in heard.said[0]
 
 
 def test_another_failure_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from haechi.errors import Damaged
-from haechi.events import Event, Reporter, Said
+from haechi.events import Reporter
 from haechi.stores.local import Local
 from haechi.vault import index_files, nodes, trees, treewalk
 from haechi.vault.inventory import packs_in
@@ -22,6 +22,7 @@ from haechi.vault.packing import Kind, pack_key
 from haechi.vault.repository import Vault
 from haechi.vault.snapshots import Snapshot
 from haechi.vault.treewalk import Exclude, TreeReport
+from tests.listening import Heard
 from tests.unit.vault.ground import NOON, keep, noise
 
 ROOT = os.geteuid() == 0
@@ -206,19 +207,14 @@ def test_a_file_that_cannot_be_read_is_a_warning_with_its_name(
             raise PermissionError(13, "Permission denied")
         return real_open(path, *args, **kw)
 
-    heard: list[Event] = []
-
-    class Ear:
-        def hear(self, event: Event) -> None:
-            heard.append(event)
-
-    with vault.writer(reporter=Reporter(Ear())) as writer:
+    heard = Heard()
+    with vault.writer(reporter=Reporter(heard)) as writer:
         with monkeypatch.context() as patch:
             patch.setattr(os, "open", refusing)
             report = writer.tree(root)
         snapshot = writer.commit(time=NOON, tags=[], hostname="h")
     assert report.lost == [(f"{root}/small", "Permission denied")]
-    assert any(isinstance(event, Said) and "small" in event.text for event in heard)
+    assert any("small" in said for said in heard.said)
     paths = {path for path, _node in vault.walk(snapshot)}
     assert "/small" not in paths
     assert "/large" in paths
