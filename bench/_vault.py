@@ -12,6 +12,7 @@ from pathlib import Path
 from bench._memory import peak
 from haechi import clock
 from haechi.credentials import Secret
+from haechi.garbage import collect_seldom
 from haechi.stores.local import Local
 from haechi.vault import check, prune
 from haechi.vault.repository import Vault
@@ -60,6 +61,7 @@ def keep(vault: Vault, count: str) -> None:
 
 
 def main() -> None:
+    collect_seldom()  # as haechi does
     verb, path, *rest = sys.argv[1:]
     if verb == "init":
         Vault.create(Local(Path(path)), SECRET)

@@ -22,6 +22,7 @@ from pathlib import Path
 import zstandard
 
 from bench._base import Comparison
+from haechi.garbage import collect_seldom
 from haechi.stores.local import Local
 from haechi.vault import index_files
 from haechi.vault.files import Files
@@ -259,6 +260,7 @@ def _bytes_a_blob(files: Files) -> float:
 
 
 def _seconds_to_load(files: Files) -> float:
+    collect_seldom()  # as haechi does
     began = time.perf_counter()
     Index().refresh(files)
     return time.perf_counter() - began

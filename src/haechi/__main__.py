@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import sys
+
+from haechi.garbage import collect_seldom
 
 
 def main() -> None:
-    # Of the many things that a backup makes hardly any hold each other; looking for such rings after every 700 of
-    # them would take a tenth of its time.
-    gc.set_threshold(50_000, 20, 20)
+    collect_seldom()
     from haechi.cli.main import run
 
     sys.exit(run(sys.argv[1:]))

@@ -25,6 +25,7 @@ from haechi.engine import caller, wire
 from haechi.engine.hand import PATIENCE, stopped
 from haechi.errors import HaechiError, Status, VaultLocked
 from haechi.events import Event, Reporter
+from haechi.garbage import collect_seldom
 from haechi.i18n import _
 from haechi.operations.backup import BackedUp
 from haechi.operations.desk import Desk
@@ -54,6 +55,7 @@ class Voice:
 
 
 def main() -> int:
+    collect_seldom()
     # What a library prints must not come between our lines.
     voice = Voice(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
