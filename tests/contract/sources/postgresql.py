@@ -14,7 +14,7 @@ from haechi.sources import postgresql
 from haechi.sources._base import PartReader, Restored, Source, Wanted
 from haechi.sources._postgresql import embedded
 from tests.integration.postgresql_ground import relatives, text
-from tests.servers import short_directory
+from tests.servers import free_port, short_directory
 from tests.servers.postgres import SETTINGS, Postgres, bindir
 
 SERVER = True
@@ -35,7 +35,7 @@ select i, case i % 5 when 0 then null when 1 then '' when 2 then E'\\\\N' when 3
 def ground(tmp_path: Path) -> Iterator[PostgresGround]:
     with short_directory("contract") as directory:
         server = embedded.create(directory / "server", bindir=bindir(15))
-        embedded.launch(server, settings=SETTINGS)
+        embedded.launch(server, port=free_port(), settings=SETTINGS)
         try:
             yield PostgresGround(Postgres(server, 15), directory)
         finally:

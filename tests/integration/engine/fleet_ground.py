@@ -22,6 +22,7 @@ from haechi.model import RestorePoint
 from haechi.operations.watching.workers import WorkerStanding
 from haechi.schedule import parse
 from haechi.sources._postgresql import embedded
+from tests.servers import free_port
 from tests.servers.gate import Gate
 from tests.servers.postgres import SETTINGS, bindir
 from tests.servers.seaweedfs import SeaweedFS
@@ -343,7 +344,7 @@ def a_fleet(
     with (server.data / "pg_hba.conf").open("a") as access:
         access.write("host all all 10.0.0.0/8 scram-sha-256\n")
     server.host = ",".join(("127.0.0.1", *addresses))
-    embedded.launch(server, settings=SETTINGS)
+    embedded.launch(server, port=free_port(), settings=SETTINGS)
     made = Fleet(root, server, lease, vault or (lambda _host: f'url = "{root}/vault"'))
     try:
         yield made
