@@ -22,13 +22,22 @@ LANGUAGES = ("en", "ko")
 _LOCALE = Path(__file__).parent / "locale"
 _catalog: gettext.NullTranslations = gettext.NullTranslations()
 _language = "en"
+_is_chosen = False
 
 
-def use(language: str) -> None:
-    """Speak this language from now on; one that we do not know falls back to English."""
-    global _catalog, _language  # noqa: PLW0603 - one process speaks one language
+def use(language: str, *, chosen: bool = True) -> None:
+    """Speak this language from now on; one that we do not know falls back to English. One that nobody `chosen` by a
+    flag or a variable of ours gives way to the plan's."""
+    global _catalog, _language, _is_chosen  # noqa: PLW0603 - one process speaks one language
+    _is_chosen = chosen
     _language = language if language in LANGUAGES else "en"
     _catalog = gettext.translation("haechi", _LOCALE, languages=[_language], fallback=True)
+
+
+def follow(plan: str) -> None:
+    """Speak as the plan says, unless somebody chose."""
+    if plan in LANGUAGES and not _is_chosen:
+        use(plan, chosen=False)
 
 
 def language() -> str:

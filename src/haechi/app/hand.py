@@ -97,9 +97,8 @@ _waiting.set()
 def _home(plan: Asked) -> Home:
     from haechi.plan.load import loads
 
-    home = Home(loads(plan["text"], plan["path"]))
-    i18n.use(home.plan.language or i18n.from_environment())
-    return home
+    i18n.use(i18n.from_environment(), chosen=False)
+    return Home(loads(plan["text"], plan["path"]))
 
 
 def _do(home: Home, asked: Asked, reporter: Reporter) -> Answer:

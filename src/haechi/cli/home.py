@@ -17,7 +17,7 @@ def at_home() -> tuple[Screen, Home]:
     view = screen()
     home = app.open_home(view.plan)
     view.at_end.callback(home.close)
-    view.follow_plan(home.plan.language, home.plan.timezone)
+    view.show_times(home.plan.timezone)
     if home.plan.server.log is not None:
         from haechi.app import logs
 

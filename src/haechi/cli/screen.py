@@ -39,7 +39,6 @@ class Screen:
         self.yes = False
         self.color: bool | None = None  # None: as the terminal can
         self.plan: Path | None = None  # as given by --plan or HAECHI_PLAN
-        self.language_chosen = False
         self.zone: tzinfo | None = None  # None: the host's
         self.log: Log | None = None  # where the plan wants it
         self.traces: Traces | None = None  # the same
@@ -57,8 +56,10 @@ class Screen:
                 language = following
             elif word.startswith("--lang="):
                 language = word.removeprefix("--lang=")
-        i18n.use(language if language in i18n.LANGUAGES else i18n.from_environment())
-        made.language_chosen = bool(language)
+        i18n.use(
+            language if language in i18n.LANGUAGES else i18n.from_environment(),
+            chosen=bool(language),
+        )
         made.json = "--json" in words
         made.verbose = "--verbose" in words or "-v" in words
         if "--no-color" in words or os.environ.get("NO_COLOR"):
@@ -69,14 +70,11 @@ class Screen:
 
     # -- what was asked ---------------------------------------------------------------------------
 
-    def follow_plan(self, language: str = "", timezone: str = "") -> None:
-        """Speak as the plan says, unless a flag or the environment said otherwise; show times in its zone."""
-        if language and not self.language_chosen:
-            i18n.use(language)
-        if timezone:
-            from zoneinfo import ZoneInfo
+    def show_times(self, timezone: str) -> None:
+        """As they are in this zone."""
+        from zoneinfo import ZoneInfo
 
-            self.zone = ZoneInfo(timezone)
+        self.zone = ZoneInfo(timezone)
 
     @property
     def out(self) -> TextIO:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from haechi import i18n
 from haechi.errors import PlanMistake
 from haechi.i18n import _
 from haechi.plan import kinds, references, rehearsals, sense, whereabouts
@@ -63,6 +64,7 @@ def loads(text: str, path: str = "haechi.toml", environment: Mapping[str, str] |
 
 def _plan(document: Document) -> Plan:
     found, data = document.found, document.data
+    _speak(data)
     for name in data:
         if name not in TABLES:
             found.mistake("unknown-key", (name,), _("this table is not known."), names=TABLES, word=name)
@@ -94,6 +96,14 @@ def _plan(document: Document) -> Plan:
     rehearsals.check(plan, found)
     found.settle()
     return replace(plan, advice=tuple(found.advice))
+
+
+def _speak(data: Mapping[str, Any]) -> None:
+    """In its own language, what is said of a plan as well."""
+    head = data.get("plan")
+    language = head.get("language") if isinstance(head, Mapping) else None
+    if isinstance(language, str):
+        i18n.follow(language)
 
 
 # -- tables ------------------------------------------------------------------------------------------

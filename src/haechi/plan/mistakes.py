@@ -5,22 +5,20 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from haechi.errors import PlanMistake
-from haechi.i18n import _, again, plural, recipe
+from haechi.i18n import _, plural
 from haechi.plan.masking import masked
 from haechi.plan.positions import Key
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing to mend. `found` never holds a value that could be secret.
-
-    It is found before anybody has read in the plan which language is spoken."""
+    """One thing to mend. It never holds a value that could be secret."""
 
     kind: str  # "unknown-key", "wrong-type", "missing", "reference", "never-fires", ...
     file: str
@@ -29,12 +27,10 @@ class Mistake:
     message: str
     expected: str = ""
     near: str = ""
-    made_of: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the message
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " if self.line else f"{self.file}: "
-        message = again(self.message, self.made_of)
-        said = f"{where}{self.key}: {message}" if self.key else where + message
+        said = f"{where}{self.key}: {self.message}" if self.key else where + self.message
         if self.near:
             said += " " + _("Did you mean “{near}”?").format(near=self.near)
         elif self.expected:
@@ -42,7 +38,7 @@ class Mistake:
         return said
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name != "made_of"}
+        return asdict(self)
 
 
 class Found:
@@ -112,7 +108,6 @@ class Found:
             masked(message, self._hidden),
             masked(expected, self._hidden),
             nearest(word, names),
-            masked(recipe(message), self._hidden),
         )
 
     def settle(self) -> None:

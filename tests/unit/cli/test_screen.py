@@ -118,7 +118,8 @@ def test_a_flag_is_stronger_than_the_plan(
     monkeypatch.delenv("HAECHI_LANG")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     view = Screen.for_arguments(flag)
-    view.follow_plan(plan, "Asia/Seoul")
+    i18n.follow(plan)
+    view.show_times("Asia/Seoul")
     assert i18n.language() == expected
     assert str(view.zone) == "Asia/Seoul"
 

@@ -271,12 +271,15 @@ def test_what_is_read_and_not_carried_out_yet_is_said_so(added: str, said: str) 
     assert said in told(GOOD + added)
 
 
-def test_advice_is_read_in_the_language_that_the_plan_says() -> None:
-    """It is found before anybody knows which that is."""
-    told = next(one for one in plan(GOOD).advice if one.kind == "nobody-told")
-    try:
-        i18n.use("ko")
-        assert "[notify.NAME]이 없습니다" in str(told)
-    finally:
-        i18n.use("en")
-    assert "made_of" not in told.as_dict()
+@pytest.mark.parametrize(
+    ("chosen", "advice", "mistake"),
+    [(False, "3-2-1-1-0 규칙에 모자라는 것", "알 수 없는 표"), (True, "By the rule 3-2-1-1-0", "this table")],
+)
+def test_what_is_said_of_a_plan_is_in_its_language_unless_somebody_chose(
+    chosen: bool, advice: str, mistake: str
+) -> None:
+    i18n.use("en", chosen=chosen)
+    korean = good(head='language = "ko"')
+    assert any(advice in str(one) for one in plan(korean).advice)
+    i18n.use("en", chosen=chosen)
+    assert mistake in str(only(korean + "[vaults]\n")["message"])

@@ -21,7 +21,7 @@ def check() -> None:
 
     view = screen()
     plan = load.load(view.plan)  # raises with the whole listing
-    view.follow_plan(plan.language, plan.timezone)
+    view.show_times(plan.timezone)
     data = {
         "file": str(plan.path),
         "services": list(plan.services),
@@ -53,7 +53,7 @@ def show() -> None:
 
     view = screen()
     plan = load.load(view.plan)
-    view.follow_plan(plan.language, plan.timezone)
+    view.show_times(plan.timezone)
     costs = Home(plan).costs
     data = shown.as_data(plan) | ({"costs": costs} if costs else {})
 
