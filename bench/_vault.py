@@ -1,10 +1,11 @@
 """Our side of the vault's benchmarks, in a process of its own as restic is in one: start, key and lock included.
 
-python -m bench._vault VERB VAULT ...       prints the peak of its memory in MiB
+python -m bench._vault VERB VAULT ...       prints its figure, where it has one, or the peak of its memory in MiB
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -60,15 +61,34 @@ def keep(vault: Vault, count: str) -> None:
     prune.execute(vault, prune.plan(vault))
 
 
+def bytes_a_blob(vault: Vault) -> float:
+    before = _resident()
+    count = len(vault.index())
+    return (_resident() - before) / count
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def seconds_to_open(vault: Vault) -> float:
+    began = clock.monotonic()
+    vault.index()
+    return clock.monotonic() - began
+
+
 def main() -> None:
     collect_seldom()  # as haechi does
     verb, path, *rest = sys.argv[1:]
     if verb == "init":
         Vault.create(Local(Path(path)), SECRET)
-    else:
-        verbs = {f.__name__: f for f in (stream, tree, restore, check_all, days, keep)}
-        verbs[verb](Vault.open(Local(Path(path)), SECRET), *rest)
-    print(peak())
+        print(peak())
+        return
+    verbs = {
+        f.__name__: f for f in (stream, tree, restore, check_all, days, keep, bytes_a_blob, seconds_to_open)
+    }
+    said = verbs[verb](Vault.open(Local(Path(path)), SECRET), *rest)
+    print(peak() if said is None else said)
 
 
 if __name__ == "__main__":

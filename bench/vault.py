@@ -14,20 +14,18 @@ import random
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import zstandard
 
 from bench._base import Comparison
-from haechi.garbage import collect_seldom
+from bench._vault import SECRET
 from haechi.stores.local import Local
 from haechi.vault import index_files
-from haechi.vault.files import Files
-from haechi.vault.index import Index
 from haechi.vault.packing import Blob, Kind, Pack
+from haechi.vault.repository import Vault
 from haechi.vault.sealing import SealingKey
 
 LEFT_OUT = "restores, checks, second backups, trees, prune, millions of blobs, and by how much restic is to be beaten"
@@ -59,6 +57,10 @@ class Pair:
         self.has_restic = shutil.which("restic") is not None
 
     def haechi(self, *words: object) -> None:
+        self.peak = max(self.peak, self.said(*words))
+
+    def said(self, *words: object) -> float:
+        """The figure that ours ends with."""
         done = subprocess.run(
             [sys.executable, "-m", "bench._vault", *map(str, words)],
             check=True,
@@ -67,7 +69,7 @@ class Pair:
             # Compiled at every start, as this would have it, is not how anybody runs it.
             env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
         )
-        self.peak = max(self.peak, float(done.stdout))
+        return float(done.stdout)
 
     def restic(self, *words: object) -> None:
         environment = {
@@ -121,7 +123,7 @@ def comparisons(quick: bool, work: Path) -> Iterable[Comparison]:
     if not quick:
         yield from _tree(pair, work, 100_000)
         yield from _prune(pair, work, (30, 7))
-        yield from _index(work, 5_000_000)
+        yield from _index(pair, work, 5_000_000)
 
 
 def _dump(pair: Pair, work: Path, megabytes: int) -> Iterable[Comparison]:
@@ -228,60 +230,29 @@ def _prune(pair: Pair, work: Path, days: tuple[int, int]) -> Iterable[Comparison
     )
 
 
-def _index(work: Path, count: int) -> Iterable[Comparison]:
-    files = Files(Local(work / "index"), SealingKey.generate(), 2)
+def _index(pair: Pair, work: Path, count: int) -> Iterable[Comparison]:
+    path = work / "index"
+    vault = Vault.create(Local(path), SECRET)
     for _file in range(count // 50_000):
         packs = []
         for _pack in range(50_000 // 16):
             blobs = [Blob(os.urandom(32), Kind.DATA, n * 400_000, 400_000, 1 << 20) for n in range(16)]
             packs.append(Pack(os.urandom(32), blobs))
-        files.save_bytes(index_files.KIND, index_files.encode(packs))
+        vault.files.save_bytes(index_files.KIND, index_files.encode(packs))
 
     yield Comparison(
         f"bytes of memory a blob, {count} of them",
-        ours=lambda: _in_child(lambda: _bytes_a_blob(files)),
+        ours=lambda: pair.said("bytes_a_blob", path),
         goal=100,
         unit="B",
         runs=3,
     )
     yield Comparison(
         f"opening a vault of {count} blobs",
-        ours=lambda: _in_child(lambda: _seconds_to_load(files)),
+        ours=lambda: pair.said("seconds_to_open", path),
         goal=10,
         runs=3,
     )
-
-
-def _bytes_a_blob(files: Files) -> float:
-    before = _resident()
-    index = Index()
-    index.refresh(files)
-    return (_resident() - before) / len(index)
-
-
-def _seconds_to_load(files: Files) -> float:
-    collect_seldom()  # as haechi does
-    began = time.perf_counter()
-    Index().refresh(files)
-    return time.perf_counter() - began
-
-
-def _in_child(work: Callable[[], float]) -> float:
-    """In a fresh process, so that no other comparison's memory is counted."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(write, repr(work()).encode())
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as answer:
-        figure = answer.read()
-    os.waitpid(child, 0)
-    return float(figure)
-
-
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _size(path: Path) -> int:

@@ -119,7 +119,7 @@ class Index:
         )
 
     def _load(self, files: Files, names: list[str]) -> None:
-        data, tree = self._tables[Kind.DATA].__setitem__, self._tables[Kind.TREE].__setitem__
+        data, tree = self._tables[Kind.DATA], self._tables[Kind.TREE]
         for name, fetched in _fetched(files, names):
             try:
                 index_files.scatter(fetched.result(), self._packs, data, tree)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic_core import from_json  # half of json.loads' time
@@ -11,6 +11,7 @@ from pydantic_core import from_json  # half of json.loads' time
 from haechi.errors import Damaged
 from haechi.i18n import _
 from haechi.vault.packing import Blob, Kind, Pack
+from haechi.vault.table import Table
 
 KIND = "index"
 ID = 32
@@ -22,8 +23,6 @@ _HEAD, _SEAM = b'{"packs":[{', b"]},{"
 _PORTION = 32 << 10
 
 _COMPRESSED, _PLAIN = 40, 128  # bytes that a blob takes in a file at least: its id cannot be compressed
-
-Put = Callable[[bytes, bytes], None]
 
 
 def encode(packs: Iterable[Pack]) -> bytes:
@@ -47,8 +46,8 @@ def decode(plain: bytes) -> list[Pack]:
         raise _senseless() from None
 
 
-def scatter(plain: bytes, packs: bytearray, data: Put, tree: Put) -> None:
-    """The same as `decode` for those who load millions of blobs: hand every id and place to `data` or `tree`.
+def scatter(plain: bytes, packs: bytearray, data: Table, tree: Table) -> None:
+    """The same as `decode` for those who load millions of blobs: every id and its place into `data` or `tree`.
 
     The packs' ids are appended to `packs`; a place holds its pack's number in there.
     """
@@ -61,10 +60,9 @@ def scatter(plain: bytes, packs: bytearray, data: Put, tree: Put) -> None:
             number = len(packs) // ID
             packs += name
             for blob in pack.get("blobs") or ():
-                put = data if blob["type"] == "data" else tree
-                put(
-                    name_of(blob["id"]),
-                    place_of(number, blob["offset"], blob["length"], blob.get("uncompressed_length", 0)),
+                table = data if blob["type"] == "data" else tree
+                table[name_of(blob["id"])] = place_of(
+                    number, blob["offset"], blob["length"], blob.get("uncompressed_length", 0)
                 )
     except (ValueError, KeyError, TypeError, AttributeError, struct.error):
         raise _senseless() from None

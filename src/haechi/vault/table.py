@@ -15,7 +15,7 @@ _PREFIX = 2  # bytes of a key that choose its bucket
 
 
 class Table(Protocol):
-    """Bytes of one length to bytes of another. Keys are evenly distributed, as hashes are."""
+    """Bytes of one length to bytes of another, others are a ValueError. Keys are evenly spread, as hashes are."""
 
     def __len__(self) -> int: ...
     def __contains__(self, key: object, /) -> bool: ...
@@ -67,6 +67,8 @@ class Buckets:
         return bytes(bucket[at : at + self._value])
 
     def __setitem__(self, key: bytes, value: bytes, /) -> None:
+        if (len(key) - _PREFIX, len(value)) != (self._rest, self._value):
+            raise ValueError("a key or a value of another length")
         bucket = self._buckets.get(key[:_PREFIX])
         if bucket is None:
             bucket = self._buckets[key[:_PREFIX]] = bytearray()

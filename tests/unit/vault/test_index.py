@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 
 import pytest
 import zstandard
@@ -17,6 +18,7 @@ from haechi.vault.inventory import packs_in
 from haechi.vault.packing import Blob, Kind, Pack
 from haechi.vault.repository import Vault
 from haechi.vault.sealing import SealingKey
+from haechi.vault.table import Buckets, Table, new_table
 from tests.vault_ground import spoilt
 
 ids = st.binary(min_size=32, max_size=32)
@@ -37,18 +39,12 @@ def test_an_index_file_comes_back(found: list[Pack]) -> None:
 @given(packs)
 def test_both_ways_of_reading_agree(found: list[Pack]) -> None:
     names = bytearray()
-    scattered: dict[tuple[Kind, bytes], bytes] = {}
-    index_files.scatter(
-        index_files.encode(found),
-        names,
-        lambda blob, place: scattered.__setitem__((Kind.DATA, blob), place),
-        lambda blob, place: scattered.__setitem__((Kind.TREE, blob), place),
-    )
-    expected = {
-        (blob.kind, blob.id): index_files.value(number, blob)
-        for number, pack in enumerate(found)
-        for blob in pack.blobs
-    }
+    scattered: dict[Kind, dict[bytes, bytes]] = {kind: {} for kind in Kind}
+    index_files.scatter(index_files.encode(found), names, scattered[Kind.DATA], scattered[Kind.TREE])
+    expected: dict[Kind, dict[bytes, bytes]] = {kind: {} for kind in Kind}
+    for number, pack in enumerate(found):
+        for blob in pack.blobs:
+            expected[blob.kind][blob.id] = index_files.value(number, blob)
     assert bytes(names) == b"".join(pack.id for pack in found)
     assert scattered == expected
 
@@ -58,7 +54,7 @@ def test_both_ways_of_reading_agree(found: list[Pack]) -> None:
 )
 def test_rubbish_is_damage(rubbish: bytes) -> None:
     with pytest.raises(Damaged):
-        index_files.scatter(rubbish, bytearray(), lambda _b, _p: None, lambda _b, _p: None)
+        index_files.scatter(rubbish, bytearray(), {}, {})
 
 
 def test_a_negative_or_giant_number_is_damage() -> None:
@@ -74,7 +70,16 @@ def test_a_negative_or_giant_number_is_damage() -> None:
             }
         )
         with pytest.raises(Damaged):
-            index_files.scatter(text.encode(), bytearray(), lambda _b, _p: None, lambda _b, _p: None)
+            index_files.scatter(text.encode(), bytearray(), {}, {})
+
+
+@pytest.mark.parametrize("table", [lambda: new_table(32, 16), lambda: Buckets(32, 16)])
+def test_a_blob_whose_id_is_none_is_damage_and_gets_no_place(table: Callable[[], Table]) -> None:
+    data = table()
+    text = index_files.encode([Pack(bytes(32), [Blob(b"short", Kind.DATA, 0, 1, 1)])])
+    with pytest.raises(Damaged):
+        index_files.scatter(text, bytearray(), data, table())
+    assert len(data) == 0
 
 
 @pytest.fixture
