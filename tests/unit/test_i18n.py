@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,8 +102,28 @@ def test_what_cannot_be_said_again_stays_as_it_was(made_of: dict[str, object] | 
     assert i18n.again("as it was", made_of) == "as it was"
 
 
+def test_several_and_many_can_be_said_again_wherever_they_went() -> None:
+    days = i18n.plural("{count} day ago", "{count} days ago", 3)
+    whole = i18n._("{title}: failed after {time}").format(title=i18n.joined("; ", ("shop", days)), time=3)
+    there = i18n.remade(str(whole), json.loads(json.dumps(i18n.recipe(whole))))
+    assert there == "shop; 3 days ago: failed after 3"
+    for sentence in (whole, there, i18n.anew(there), i18n.joined("", (there,))):
+        with i18n.speaking("ko"):
+            assert i18n.anew(sentence).startswith("shop; 3일 전: ")
+        assert i18n.anew(sentence) == there
+
+
+def test_another_language_for_a_while_is_that_thread_s_alone() -> None:
+    with i18n.speaking("ko"):
+        assert (i18n.language(), i18n._("Usage:")) == ("ko", "사용법:")
+        with ThreadPoolExecutor() as pool:
+            assert pool.submit(i18n._, "Usage:").result() == "Usage:"
+        with i18n.speaking(""):
+            assert i18n.language() == "ko"
+    assert i18n.language() == "en"
+
+
 def test_what_was_made_of_no_message_has_no_recipe() -> None:
     assert i18n.recipe("shop.dump") == {}
-    assert i18n.recipe(i18n.plural("{count} day ago", "{count} days ago", 3)) == {}
     assert i18n.recipe(i18n._("Usage:")) == {"message": "Usage:", "named": {}}
     assert "secret" not in str(i18n.recipe(i18n._("Usage: {x}").format(x=Secret("secret"))))

@@ -12,6 +12,7 @@ from haechi.app import watching
 from haechi.documents import promises
 from haechi.documents.promises import Bar
 from haechi.events import Reporter
+from haechi.i18n import speaking
 from haechi.notify._base import Line
 from haechi.operations import status
 from haechi.operations.people import digest
@@ -40,9 +41,10 @@ def build(home: Home, way: str, reporter: Reporter) -> Digest:
     standings = status.standings(home.services(names), home.desk, reporter)
     found = watching.look(home, reporter, names, standings)
     since = clock.now() - ((entry.digest.longest_gap() if entry.digest else None) or _DAY)
-    lines = digest.lines(standings, found, home.desk, since)
     bars = [bar for one in standings for bar in _bars(one)]
-    return Digest(way, digest.heading(standings, found), lines, promises.picture(bars))
+    with speaking(entry.language or ""):
+        lines = digest.lines(standings, found, home.desk, since)
+        return Digest(way, digest.heading(standings, found), lines, promises.picture(bars))
 
 
 def send(home: Home, made: Digest, reporter: Reporter) -> bool:

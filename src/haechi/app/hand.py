@@ -111,7 +111,7 @@ def _do(home: Home, asked: Asked, reporter: Reporter) -> Answer:
     except KeyboardInterrupt:
         return {"error": stopped().as_dict()}
     except HaechiError as problem:
-        return {"error": problem.as_dict()}
+        return {"error": wire.problem_as_data(problem)}
     except Exception as surprise:  # whoever asked cannot read a traceback
         return {"error": HaechiError(f"{type(surprise).__name__}: {surprise}").as_dict() | {"code": "defect"}}
     finally:

@@ -29,6 +29,7 @@ def teller(home: Home) -> Teller:
             entry.hours,
             Pace(entry.repeat, entry.escalate),
             beats=entry.heartbeat is not None,
+            language=entry.language or "",
         )
         for name, entry in home.plan.notifiers.items()
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from haechi.errors import HaechiError, every_error
 from haechi.events import Event, Said, StepAdvanced, StepEnded, StepStarted
+from haechi.i18n import recipe, remade
 from haechi.model import RestorePoint
 from haechi.operations.backup import BackedUp
 
@@ -31,14 +32,23 @@ def event(data: Mapping[str, Any]) -> Event | None:
     return kind(**{key: value for key, value in data.items() if key != "event"}) if kind else None
 
 
+def problem_as_data(problem: HaechiError) -> dict[str, Any]:
+    """With what its words were made of: whoever is told may read another language."""
+    return {
+        **problem.as_dict(),
+        "made_of": {"message": recipe(problem.message), "hint": recipe(problem.hint)},
+    }
+
+
 def problem(data: Mapping[str, Any]) -> HaechiError:
     """An error as it was where it happened: its class by its code, so that the exit status is the same."""
+    made_of = data.get("made_of", {})
     kind = next((one for one in every_error() if one.code == data["code"]), HaechiError)
     made: HaechiError = kind.__new__(kind)
     HaechiError.__init__(
         made,
-        data["message"],
-        hint=data.get("hint", ""),
+        remade(data["message"], made_of.get("message")),
+        hint=remade(data.get("hint", ""), made_of.get("hint")),
         detail=data.get("detail", ""),
         retryable=data.get("retryable"),
     )
@@ -49,8 +59,8 @@ def problem(data: Mapping[str, Any]) -> HaechiError:
 def backed_up_as_data(done: BackedUp) -> dict[str, Any]:
     return {
         "point": done.point.as_dict(),
-        "failed": {name: one.as_dict() for name, one in done.failed.items()},
-        "unhooked": {name: one.as_dict() for name, one in done.unhooked.items()},
+        "failed": {name: problem_as_data(one) for name, one in done.failed.items()},
+        "unhooked": {name: problem_as_data(one) for name, one in done.unhooked.items()},
         "seconds": done.seconds,
         "bytes_read": done.bytes_read,
         "bytes_stored": done.bytes_stored,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from haechi.i18n import _
+from haechi.i18n import _, anew
 
 DEADLINE = 15.0  # seconds: an alert never delays a backup by more, and not by so much twice
 
@@ -30,6 +30,10 @@ class Line:
     text: str
     mend: str = ""
     mood: Mood = Mood.BAD
+
+    def anew(self) -> Line:
+        """In the language that is spoken now."""
+        return replace(self, text=anew(self.text), mend=anew(self.mend))
 
 
 @dataclass(frozen=True)

@@ -258,10 +258,12 @@ def _not_yet(plan: Plan, found: Found) -> None:
     """A plan must not promise what this version does not do."""
     said = plan.document.data
     missing: list[str] = []
+    if plan.head.review:
+        missing.append("review")  # for the printed plan
     if "scenario" in said:
         missing.append(_("recovery by a scenario, other than in its drill"))
     if "contact" in said and not any(way.escalate for way in plan.notifiers.values()):
-        missing.append("contact")  # for the printed plan; alarms that escalate call them
+        missing.append("contact")  # the same; alarms that escalate call them
     if missing:
         found.advise(
             "not-yet",

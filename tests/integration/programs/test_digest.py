@@ -103,6 +103,21 @@ def test_the_summary_arrives_with_table_and_picture(haechi: Here) -> None:
     assert haechi("notify", "digest", "nobody", status=1)["error"]["code"] == "not-there"
 
 
+def test_each_way_is_told_in_its_own_language(haechi: Here) -> None:
+    plan = Path("haechi.toml")
+    plan.write_text(plan.read_text().replace("[notify.mail]\n", '[notify.mail]\nlanguage = "ko"\n'))
+    haechi("alarms", "--tell", status=21)
+    assert haechi.last["subject"] == "[erp] papers: 복구 지점이 하나도 없습니다"
+    body = haechi.last.get_body(("plain",)).get_content()
+    assert "haechi backup papers" in body and "연락할 사람: Kim" in body and "Take one" not in body
+    assert '<html lang="ko">' in haechi.last.get_body(("html",)).get_content()
+    assert "there is no restore point at all" in haechi.chat.calls[-1][1].decode()
+    haechi("backup")
+    haechi("notify", "digest")
+    assert "요약: 목표 1개 중 1개를 지킵니다" in haechi.last["subject"]
+    assert "Summary: 1 of 1 promises hold" in haechi.chat.calls[-1][1].decode()
+
+
 def test_a_summary_that_cannot_be_sent_waits(haechi: Here) -> None:
     haechi.chat.status = 503
     (one,) = haechi("notify", "digest", "chat")

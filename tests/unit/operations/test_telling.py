@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from haechi import clock
-from haechi.errors import NotTold
+from haechi.engine import wire
+from haechi.errors import NotThere, NotTold
 from haechi.events import SILENT, Reporter
+from haechi.i18n import _
 from haechi.notify._base import Line, Message, Mood
 from haechi.operations.backup import back_up
 from haechi.operations.people import news, telling
 from haechi.operations.people.reminding import Pace
 from haechi.operations.people.telling import Channel, Teller
-from haechi.operations.together import together
+from haechi.operations.together import Outcomes, together
 from haechi.schedule import Window
 from tests.listening import Heard
 from tests.unit.operations.ground import SEOUL, lay
@@ -63,6 +66,27 @@ def test_one_message_for_many_and_only_what_is_wanted(make: Make) -> None:
     assert [line.subject for line in way.sent[2].lines] == ["shop"]
     make(way).tell([], SILENT)
     assert len(way.sent) == 3
+
+
+def test_each_way_is_told_in_its_own_language(tmp_path: Path) -> None:
+    """Whatever was said where it happened, in another process."""
+    reason = _("The plan has no service “{name}”.").format(name="shop")
+    there = NotThere(reason, hint=_("It has: {names}").format(names="erp"))
+    problem = wire.problem(json.loads(wire.line(wire.problem_as_data(there))))
+    ground = lay(tmp_path)
+    lines = news.of_backups(Outcomes({}, {"shop": problem}), ground.desk)
+    english, korean = Way(), Way()
+    channels = [
+        Channel("usual", english, {"failure"}),
+        Channel("korean", korean, {"failure"}, language="ko"),
+    ]
+    teller = Teller(channels, tmp_path, "ERP", "host", SEOUL)
+    teller.tell([*lines, *lines], SILENT)
+    assert english.titles == ["2 need attention"]
+    assert korean.titles == ["2개 확인 필요"]
+    (line, _same) = korean.sent[0].lines
+    assert (line.text, line.mend) == ("계획에 “shop” 서비스가 없습니다.", "있는 것: erp")
+    assert english.sent[0].lines[0].text == reason
 
 
 def test_what_cannot_be_sent_is_kept_and_sent_later(make: Make) -> None:

@@ -258,17 +258,18 @@ def test_a_change_of_summer_time_breaks_no_promise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("added", "said"),
+    ("written", "said"),
     [
-        ('[[contact]]\nrole = "DBA"\nname = "Lee"\n', "contact"),
+        (good('[[contact]]\nrole = "DBA"\nname = "Lee"\n'), "contact"),
+        (good(head='review = "monthly 1st 09:00"'), "review"),
     ],
 )
-def test_what_is_read_and_not_carried_out_yet_is_said_so(added: str, said: str) -> None:
+def test_what_is_read_and_not_carried_out_yet_is_said_so(written: str, said: str) -> None:
     def told(text: str) -> str:
         return "".join(str(one) for one in plan(text).advice if one.kind == "not-yet")
 
     assert told(GOOD) == ""
-    assert said in told(GOOD + added)
+    assert said in told(written)
 
 
 @pytest.mark.parametrize(

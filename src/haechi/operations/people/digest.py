@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from haechi.errors import JournalUnavailable
-from haechi.i18n import _, plural
+from haechi.i18n import _, anew, plural
 from haechi.model import Outcome, ProofState
 from haechi.notify._base import Line, Mood
 from haechi.operations.desk import Desk
@@ -21,7 +21,8 @@ _WIDTH = 10  # blocks of a bar
 
 def lines(standings: Iterable[Standing], alarms: Iterable[Alarm], desk: Desk, since: datetime) -> list[Line]:
     """A line a service, in the plan's order, then the alarms."""
-    return [*(_line(one, desk, since) for one in standings), *news.of_alarms(alarms)]
+    told = news.of_alarms(alarms)
+    return [*(_line(one, desk, since) for one in standings), *(line.anew() for line in told)]
 
 
 def heading(standings: Sequence[Standing], alarms: Sequence[Alarm]) -> str:
@@ -63,7 +64,7 @@ def _measured(name: str, now: timedelta | None, promised: timedelta | None) -> s
 
 def _proven(one: Standing) -> str:
     if one.problem:
-        return one.problem.message
+        return anew(one.problem.message)
     if one.state is ProofState.FAILED:
         return _("the newest point did not come back right")
     if one.restored_at is None:

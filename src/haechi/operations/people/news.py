@@ -7,7 +7,7 @@ from contextlib import suppress
 from math import log10
 
 from haechi.errors import HaechiError
-from haechi.i18n import _, plural
+from haechi.i18n import _, joined, plural
 from haechi.model import Outcome
 from haechi.notify._base import Line, Mood
 from haechi.operations.backup import BackedUp
@@ -27,7 +27,7 @@ def of_backups(outcomes: Outcomes[BackedUp], desk: Desk) -> list[Line]:
     lines = []
     for name, done in outcomes.done.items():
         if done.failed:
-            missing = ", ".join(f"{where}: {problem.message}" for where, problem in done.failed.items())
+            missing = joined(", ", (joined(": ", (w, p.message)) for w, p in done.failed.items()))
             text = _("saved, but a copy is missing: {missing}").format(missing=missing)
             lines.append(Line("partial", name, text, f"haechi copy {name}", Mood.WARNING))
         else:
@@ -48,7 +48,8 @@ def of_drills(done: Iterable[Drilled], failed: Mapping[str, HaechiError]) -> lis
             )
             lines.append(Line("drill", one.service, text, mood=Mood.GOOD))
             continue
-        why = one.problem.message if one.problem else ", ".join(_saying.name(c.what) for c in one.differences)
+        different = joined(", ", (_saying.name(c.what) for c in one.differences))
+        why = one.problem.message if one.problem else different
         text = _("{point} from {copy} did not come back right: {why}").format(
             point=one.point.id, copy=one.copy, why=why
         )
@@ -67,7 +68,7 @@ def of_stacks(done: Iterable[StackDrilled]) -> list[Line]:
             )
             lines.append(Line("drill", one.name, text, mood=Mood.GOOD))
         else:
-            text = _("the whole stack did not come back right: {why}").format(why="; ".join(why(one)))
+            text = _("the whole stack did not come back right: {why}").format(why=joined("; ", why(one)))
             lines.append(Line("drill-failed", one.name, text, f"haechi drill {subject_of(one.name)}"))
     return lines
 

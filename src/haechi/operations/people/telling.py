@@ -18,7 +18,7 @@ from haechi import clock
 from haechi.errors import HaechiError
 from haechi.events import Reporter
 from haechi.fileio import held_lock, private_directory, write_atomic
-from haechi.i18n import _, plural
+from haechi.i18n import _, plural, speaking
 from haechi.notify._base import Line, Message, Mood, Notifier
 from haechi.operations.people import reminding
 from haechi.operations.people.reminding import Contact, Pace
@@ -39,6 +39,7 @@ class Channel:
     hours: Window | None = None
     pace: Pace = field(default_factory=Pace)
     beats: bool = False  # it hears each time that the alarms were looked at, and what stands
+    language: str = ""  # else that of the process
 
     def wants(self, line: Line) -> bool:
         return line.event in self.on and (not self.services or line.subject in self.services)
@@ -60,7 +61,7 @@ class Teller:
         for channel in self.channels:
             wanted = [line for line in lines if channel.wants(line)]
             if wanted:
-                self._give(channel, self._message(wanted), reporter)
+                self._give(channel, self._message(channel, wanted), reporter)
 
     def tell_alarms(self, lines: Sequence[Line], reporter: Reporter, *, whole: bool = True) -> None:
         """The same for what stands until it is mended: told once, and again at the way's pace until somebody has
@@ -73,7 +74,8 @@ class Teller:
             due = reminding.due(self.state, channel.name, wanted, channel.pace, whole=whole)
             if due:
                 calls = reminding.called(due, self.contacts) if channel.pace.escalate else ()
-                self._give(channel, replace(self._message([one.line for one in due]), calls=calls), reporter)
+                message = self._message(channel, [one.line for one in due])
+                self._give(channel, replace(message, calls=calls), reporter)
         if whole:
             reminding.forget(self.state, lines)
 
@@ -81,7 +83,7 @@ class Teller:
         """Never kept for later: an old heartbeat would say that somebody looks now."""
         well = Line("heartbeat", self.system, _("looked at; no alarm stands"), mood=Mood.GOOD)
         try:
-            channel.notifier.send(self._message(lines or [well]))
+            self._send(channel, self._message(channel, lines or [well]))
         except HaechiError as problem:
             reporter.warn(
                 _("{name} could not be told: {reason}").format(name=channel.name, reason=problem.message)
@@ -105,7 +107,7 @@ class Teller:
             if names and channel.name not in names:
                 continue
             try:
-                channel.notifier.send(self._message([line]))
+                self._send(channel, self._message(channel, [line]))
                 self._delivered(channel)
                 found[channel.name] = None
             except HaechiError as problem:
@@ -145,7 +147,7 @@ class Teller:
             self._keep(channel, message)
             return False
         try:
-            channel.notifier.send(message)
+            self._send(channel, message)
         except HaechiError as problem:
             reporter.warn(
                 _("{name} could not be told: {reason}").format(name=channel.name, reason=problem.message)
@@ -167,7 +169,7 @@ class Teller:
         if channel.hours is not None and not channel.hours.covers(clock.now(), self.zone):
             return False
         try:
-            channel.notifier.send(message)
+            self._send(channel, message)
         except HaechiError:
             return False
         self._delivered(channel)
@@ -182,8 +184,15 @@ class Teller:
     def _outbox(self) -> Path:
         return private_directory(self.state / "outbox")
 
-    def _message(self, lines: Sequence[Line]) -> Message:
-        return Message(title(lines), lines, self.system, self.host, self._now())
+    def _message(self, channel: Channel, lines: Sequence[Line]) -> Message:
+        """In the language of this way."""
+        with speaking(channel.language):
+            said = [line.anew() for line in lines]
+            return Message(title(said), said, self.system, self.host, self._now())
+
+    def _send(self, channel: Channel, message: Message) -> None:
+        with speaking(channel.language):
+            channel.notifier.send(message)
 
     def _now(self) -> datetime:
         return clock.now().astimezone(self.zone)

@@ -15,7 +15,7 @@ from pathlib import Path
 from haechi import clock
 from haechi.errors import HaechiError, JournalUnavailable
 from haechi.events import Reporter
-from haechi.i18n import _
+from haechi.i18n import _, joined
 from haechi.model import Outcome, Proof, ProofState, RestorePoint, Run
 from haechi.operations.desk import Desk
 from haechi.operations.service import Service
@@ -137,11 +137,12 @@ def _overdue(one: Watched, standing: Standing, proofs: Sequence[Proof], now: dat
     taken = (
         () if standing.problem else one.expected.backup
     )  # it is told as being away; what it holds is not known
-    dues: list[tuple[Sequence[Schedule], datetime | None, str, str]] = [
-        (taken, newest, _("no backup since {time}, although one was due at {due}"), "backup"),
+    dues: list[tuple[Sequence[Schedule], datetime | None, str, str, str]] = [
+        (taken, newest, "", _("no backup since {time}, although one was due at {due}"), "backup"),
         (
             one.expected.drill,
             restored,
+            "",
             _("not drilled since {time}, although that was due at {due}"),
             "drill",
         ),
@@ -150,20 +151,15 @@ def _overdue(one: Watched, standing: Standing, proofs: Sequence[Proof], now: dat
         # A copy is verified from itself: that another one was read says nothing about it.
         read = [p for p in proofs if where in ("", p.where)]
         told = _("not verified since {time}, although that was due at {due}")
-        told = f"{where}: {told}" if where else told
         last = _latest(read, ProofState.VERIFIED, ProofState.RESTORED)
-        dues.append(((schedule,), last, told, "verify"))
-    for schedules, last, text, verb in dues:
+        dues.append(((schedule,), last, where, told, "verify"))
+    for schedules, last, where, told, verb in dues:
         # What never happened is measured from the first point on: before it there was nothing to drill.
         due = missed(schedules, last or standing.since, now, zone)
         if due is not None:
-            yield Alarm(
-                "overdue",
-                name,
-                text.format(time=said(last, zone), due=said(due, zone)),
-                f"haechi {verb} {name}",
-                due,
-            )
+            text = told.format(time=said(last, zone), due=said(due, zone))
+            text = joined(": ", (where, text)) if where else text
+            yield Alarm("overdue", name, text, f"haechi {verb} {name}", due)
 
 
 def _promises(standing: Standing) -> Iterator[Alarm]:

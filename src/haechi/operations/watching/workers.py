@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
-from haechi.i18n import _
+from haechi.i18n import _, joined
 from haechi.operations.doctor import Finding, Health
 from haechi.operations.watching.alarms import Alarm
 from haechi.operations.watching.overdue import GRACE, said
@@ -137,7 +137,8 @@ def _trouble(one: WorkerStanding, zone: tzinfo) -> tuple[str, str] | None:
         case _state:
             text = _("this worker has given no sign of life since {time}").format(time=seen)
     if one.waiting:
-        text += "; " + _("these wait for it: {services}").format(services=", ".join(one.waiting))
+        waiting = _("these wait for it: {services}").format(services=", ".join(one.waiting))
+        text = joined("; ", (text, waiting))
     return text, _start(one.name)
 
 
