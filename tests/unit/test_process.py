@@ -166,11 +166,12 @@ def test_from_root_it_becomes_the_other_user_whole() -> None:
 
 _LONG_WORK = """
 import signal, sys
-from haechi import process
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, process.interrupt)
+from haechi import process, signals
 try:
-    with process.start(["sh", "-c", sys.argv[1]]) as running:
+    with (
+        signals.heard(process.interrupt, signal.SIGINT, signal.SIGTERM),
+        process.start(["sh", "-c", sys.argv[1]]) as running,
+    ):
         print(running.stdout.readline().decode().strip(), flush=True)
         running.check()
 except KeyboardInterrupt:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from haechi import clock, i18n, process
+from haechi import clock, i18n, process, signals
 from haechi.app import accepted, logs, traces
 from haechi.app.home import Home
 from haechi.engine import caller, wire
@@ -60,25 +60,28 @@ def main() -> int:
     voice = Voice(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
     os.environ[caller.WITHIN] = "1"
-    signal.signal(signal.SIGTERM, process.interrupt)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us, and is passed on
     asked: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     try:
-        plan = json.loads(asked.get())
-        home = _home(plan)
-        log = logs.of(home)
-        spans = traces.beside(Reporter(voice), home)
-        heard = Reporter(voice, *(one for one in (log, spans) if one is not None))
-        try:
-            while line := asked.get():
-                voice.say(_do(home, json.loads(line), heard))
-        finally:
-            if spans is not None:
-                spans.close()
+        with signals.heard(process.interrupt, signal.SIGTERM):
+            _work(voice, asked)
     except KeyboardInterrupt:
         return 128 + signal.SIGTERM
     return 0
+
+
+def _work(voice: Voice, asked: queue.SimpleQueue[bytes]) -> None:
+    home = _home(json.loads(asked.get()))
+    log = logs.of(home)
+    spans = traces.beside(Reporter(voice), home)
+    heard = Reporter(voice, *(one for one in (log, spans) if one is not None))
+    try:
+        while line := asked.get():
+            voice.say(_do(home, json.loads(line), heard))
+    finally:
+        if spans is not None:
+            spans.close()
 
 
 def _listen(asked: queue.SimpleQueue[bytes]) -> None:

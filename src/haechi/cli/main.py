@@ -51,6 +51,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from haechi import signals
 from haechi.cli.screen import Screen, screen, use_screen
 from haechi.errors import HaechiError, Interrupted
 from haechi.i18n import _
@@ -102,17 +103,8 @@ def _ended_politely() -> Iterator[None]:
 
         process.interrupt(number)
 
-    before = {}
-    for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Under nohup SIGHUP is ignored on purpose; leave it so. Signals can be set in the main thread only.
-        if signal.getsignal(which) is not signal.SIG_IGN:
-            with suppress(ValueError):
-                before[which] = signal.signal(which, stop)
-    try:
+    with signals.heard(stop, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         yield
-    finally:
-        for which, handler in before.items():
-            signal.signal(which, handler)
 
 
 def _flush() -> None:

@@ -22,7 +22,7 @@ class Shouting(gettext.NullTranslations):
 
 @pytest.fixture
 def foreign(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(i18n, "_catalog", Shouting())
+    monkeypatch.setattr(i18n, "_of_process", i18n._Tongue(catalog=Shouting()))
 
 
 @pytest.mark.parametrize(
