@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,14 @@ from haechi import signals
 # The system gives the signal to another thread, so that nothing disturbs the main one: as if it had come just before
 # that began to wait.
 _DEAF = """
-import os, signal, sys, threading
+import os, signal, subprocess, threading
 from haechi import signals
 
 def stop(number, _frame):
     raise KeyboardInterrupt
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()
+program = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
 try:
     with signals.heard(stop, signal.SIGTERM):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -30,9 +32,11 @@ try:
         WAIT
 except KeyboardInterrupt:
     print("was heard", flush=True)
+finally:
+    program.kill()
 """
 _WAITS = {
-    "for a program": 'os.waitid(os.P_PID, os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "30"), os.WEXITED)',
+    "for a program": "os.waitid(os.P_PID, program.pid, os.WEXITED)",
     "for a lock": "threading.Event().wait()",
     "for a pipe": "os.read(os.pipe()[0], 1)",
 }
@@ -44,6 +48,7 @@ def test_what_comes_just_before_a_wait_is_heard(wait: str) -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
         assert child.stdout.readline() == "waits\n"
+        time.sleep(0.3)  # until it does
         child.send_signal(signal.SIGTERM)
         try:
             assert child.communicate(timeout=20)[0] == "was heard\n"
