@@ -21,7 +21,7 @@ class Taking:
     """An intake that keeps what it is given, and may fail after so many bytes."""
 
     def __init__(self, fail_after: int | None = None, problem: Callable[[], BaseException] | None = None):
-        self.data = b""
+        self.data = bytearray()
         self.fail_after = fail_after
         self.problem = problem or (lambda: StoreFull("no space"))
         self.error: BaseException | None = None
