@@ -59,7 +59,7 @@ def follow(plan: str) -> None:
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
+def speaking(language: str | None) -> Iterator[None]:
     """This thread does, within the block; without one, as before."""
     token = _for_a_while.set(_Tongue.of(language) if language else _for_a_while.get())
     try:

@@ -118,7 +118,7 @@ def test_another_language_for_a_while_is_that_thread_s_alone() -> None:
         assert (i18n.language(), i18n._("Usage:")) == ("ko", "사용법:")
         with ThreadPoolExecutor() as pool:
             assert pool.submit(i18n._, "Usage:").result() == "Usage:"
-        with i18n.speaking(""):
+        with i18n.speaking(None):
             assert i18n.language() == "ko"
     assert i18n.language() == "en"
 

@@ -42,7 +42,7 @@ def build(home: Home, way: str, reporter: Reporter) -> Digest:
     found = watching.look(home, reporter, names, standings)
     since = clock.now() - ((entry.digest.longest_gap() if entry.digest else None) or _DAY)
     bars = [bar for one in standings for bar in _bars(one)]
-    with speaking(entry.language or ""):
+    with speaking(entry.language):
         lines = digest.lines(standings, found, home.desk, since)
         return Digest(way, digest.heading(standings, found), lines, promises.picture(bars))
 

@@ -112,11 +112,12 @@ def _do(home: Home, asked: Asked, reporter: Reporter) -> Answer:
     try:  # whoever asked may have asked for several at once
         return _STEPS[asked["do"]](home, asked, reporter.about(of) if of else reporter)
     except KeyboardInterrupt:
-        return {"error": stopped().as_dict()}
+        return {"error": wire.problem_as_data(stopped())}
     except HaechiError as problem:
         return {"error": wire.problem_as_data(problem)}
     except Exception as surprise:  # whoever asked cannot read a traceback
-        return {"error": HaechiError(f"{type(surprise).__name__}: {surprise}").as_dict() | {"code": "defect"}}
+        defect = HaechiError(f"{type(surprise).__name__}: {surprise}")
+        return {"error": wire.problem_as_data(defect) | {"code": "defect"}}
     finally:
         _waiting.set()
 

@@ -29,7 +29,7 @@ def teller(home: Home) -> Teller:
             entry.hours,
             Pace(entry.repeat, entry.escalate),
             beats=entry.heartbeat is not None,
-            language=entry.language or "",
+            language=entry.language,
         )
         for name, entry in home.plan.notifiers.items()
     ]

@@ -77,7 +77,7 @@ class Door:
                 else:
                     say({"refused": _("The daemon is of another version.")})
             except HaechiError as problem:
-                say({"error": problem.as_dict()})
+                say({"error": wire.problem_as_data(problem)})
 
     def _work(self, asked: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None], lines: Any) -> None:
         """A run for each service, or whatever else it is done with."""

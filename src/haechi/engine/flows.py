@@ -16,6 +16,7 @@ from typing import Any
 from dbos import DBOS
 
 from haechi import __version__, clock
+from haechi.engine import wire
 from haechi.engine.crew import Crew
 from haechi.engine.hand import stopped
 from haechi.engine.handing import Parent, while_it_lasts
@@ -52,7 +53,7 @@ def backup(service: str, order: Result) -> Result:
     """Capture, verify, copy onwards, let go, tell."""
     with _alone_with(service) as alone:
         if not alone:
-            return {"error": stopped().as_dict()}
+            return {"error": wire.problem_as_data(stopped())}
         done = capture(service, order)
         if "error" not in done:
             for step in (verify, copy, retain):
@@ -64,14 +65,14 @@ def backup(service: str, order: Result) -> Result:
 def command(words: list[str], subject: str, order: Result) -> Result:
     """Any other verb of Haechi's. They can all be begun anew."""
     with _alone_with(subject) as alone:
-        return carry_out(words, order) if alone else {"error": stopped().as_dict()}
+        return carry_out(words, order) if alone else {"error": wire.problem_as_data(stopped())}
 
 
 @DBOS.workflow(name="errand")
 def errand(what: str, subject: str, order: Result) -> Result:
     """What a person wants done with one service besides a backup. It can be begun anew, too."""
     with _alone_with(subject) as alone:
-        return run_errand(what, subject, order) if alone else {"error": stopped().as_dict()}
+        return run_errand(what, subject, order) if alone else {"error": wire.problem_as_data(stopped())}
 
 
 @DBOS.workflow(name="portion")

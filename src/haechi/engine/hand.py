@@ -59,7 +59,7 @@ class Hand:
                 self._hear(said)
             raise self._lost(running)
         except HaechiError as problem:
-            return {"error": problem.as_dict()}
+            return {"error": wire.problem_as_data(problem)}
 
     def stop(self) -> None:
         """End it with all that it has started, and wait until it has. From any thread."""

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 _SCALARS: tuple[tuple[type, Callable[[Any], Any], Callable[[Any, Any], Any]], ...] = (
-    (HaechiError, lambda one: one.as_dict(), lambda _kind, data: wire.problem(data)),
+    (HaechiError, wire.problem_as_data, lambda _kind, data: wire.problem(data)),
     (Enum, lambda one: one.value, lambda kind, data: kind(data)),
     (datetime, lambda one: one.isoformat(), lambda _kind, data: datetime.fromisoformat(data)),
     (timedelta, lambda one: one.total_seconds(), lambda _kind, data: timedelta(seconds=data)),

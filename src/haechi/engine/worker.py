@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from haechi import clock, fileio
-from haechi.engine import naming, quiet
+from haechi.engine import naming, quiet, wire
 from haechi.engine.crew import Crew
 from haechi.engine.database import Database, hush
 from haechi.engine.hand import Outfit
@@ -86,7 +86,7 @@ class Worker:
             return None, status is not None and status.status == "ENQUEUED"
         if status.status == "SUCCESS":
             return dict(status.output or {}), False
-        return {"error": _broken_off(status.status).as_dict()}, False
+        return {"error": wire.problem_as_data(_broken_off(status.status))}, False
 
     def as_parent(self, run: str, subject: str) -> Parent:
         """This run, for portions of it that other workers take."""

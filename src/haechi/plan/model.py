@@ -49,11 +49,6 @@ class Plan:
         return self.head.title or self.head.name
 
     @property
-    def language(self) -> str:
-        """Empty where the plan leaves it to whoever runs haechi."""
-        return self.head.language or ""
-
-    @property
     def zone(self) -> ZoneInfo:
         return self.head.timezone
 

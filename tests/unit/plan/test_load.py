@@ -64,7 +64,7 @@ after = "postgres"
 
 def test_what_app_builds_from() -> None:
     plan = loads(PLAN, environment={})
-    assert (plan.name, plan.timezone, plan.language, plan.parallel) == ("erp", "Asia/Seoul", "ko", 3)
+    assert (plan.name, plan.timezone, plan.head.language, plan.parallel) == ("erp", "Asia/Seoul", "ko", 3)
     assert plan.journal_url is None
     assert len(plan.digest) == 64
     assert plan.vaults["main"].url == "/backup/vault"

@@ -39,7 +39,7 @@ class Channel:
     hours: Window | None = None
     pace: Pace = field(default_factory=Pace)
     beats: bool = False  # it hears each time that the alarms were looked at, and what stands
-    language: str = ""  # else that of the process
+    language: str | None = None  # else that of the process
 
     def wants(self, line: Line) -> bool:
         return line.event in self.on and (not self.services or line.subject in self.services)
